@@ -1,0 +1,351 @@
+//! The protocol without I/O: bytes in, events out; messages in, bytes out; time as an argument
+//! ([RFC 6455 §5], §7).
+//!
+//! [`Connection`] is what follows the opening handshake. It owns no socket, no thread and no clock.
+//!
+//! [RFC 6455 §5]: https://www.rfc-editor.org/rfc/rfc6455#section-5
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+mod config;
+mod event;
+mod keepalive;
+mod output;
+mod random;
+mod receiver;
+mod sender;
+#[cfg(test)]
+mod tests;
+
+use crate::error::{Overfilled, ProtocolError, SendError};
+use crate::frame::CloseFrame;
+use crate::message::{Outgoing, PreparedMessage};
+pub(crate) use keepalive::later;
+use random::Random;
+pub(crate) use receiver::{Descriptor, Kind};
+use std::time::{Duration, Instant};
+
+pub use crate::frame::Role;
+pub use config::{Agreement, Config, Keepalive};
+pub use event::{Event, Payload, Text};
+pub use output::Output;
+pub use receiver::Receiver;
+pub use sender::{CloseInfo, Sender};
+
+/// One WebSocket connection after its opening handshake.
+///
+/// # The contract
+///
+/// 1. Give it [`input`](Self::input), then call [`poll_event`](Self::poll_event) until it says `None`.
+/// 2. After any call, write what [`output`](Self::output) holds; when
+///    [`wants_shutdown`](Self::wants_shutdown), close the transport.
+/// 3. Call [`handle_timeout`](Self::handle_timeout) at the start, after each input, after
+///    [`close`](Self::close), and at the instant it last named.
+///
+/// After an `Err` from `poll_event` the same `Err` comes back for ever, and the Close frame that
+/// reports it to the peer (1002, 1007, 1009, ...) already stands in the output.
+///
+/// ```
+/// use sansocket::{CloseCode, Config, Connection, Event, Role};
+/// use bytes::Buf;
+///
+/// let mut client = Connection::new(Role::Client, Config::new());
+/// let mut server = Connection::new(Role::Server, Config::new());
+///
+/// client.send("Hello")?;                             // application -> client
+/// let n = client.output().remaining();
+/// server.receive(client.output().chunk());           // client -> network -> server (1)
+/// client.output().advance(n);                        // (2)
+///
+/// while let Some(event) = server.poll_event()? {     // server -> application
+///     let Event::Text(text) = event else { panic!("{event:?}") };
+///     assert_eq!(&*text, "Hello");
+/// }
+/// # Ok::<(), sansocket::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Connection {
+    role: Role,
+    receiver: Receiver,
+    sender: Sender,
+    agreement: Agreement,
+}
+
+/// How far a connection has come: what browsers call `readyState`. (Their CONNECTING is the type
+/// [`Handshake`](crate::handshake).)
+///
+/// ```text
+///         either end sends Close, or fails the connection
+///  Open ───────────────────────────────────────────────────> Closing
+///    │                                                          │ both have, and it is written;
+///    │ the stream ends                                          │ or time is up
+///    └────────────────────────> Closed <────────────────────────┘
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Messages flow.
+    Open,
+    /// The closing handshake is under way.
+    Closing,
+    /// It is over; nothing is sent or received any more.
+    Closed,
+}
+
+impl Connection {
+    /// A connection whose opening handshake agreed on nothing beyond RFC 6455.
+    pub fn new(role: Role, config: Config) -> Self {
+        Self::with_agreement(role, config, Agreement::new())
+    }
+
+    /// A connection as the opening handshake has agreed on it.
+    pub fn with_agreement(role: Role, config: Config, agreement: Agreement) -> Self {
+        Self::build(role, &config, agreement, Random::default())
+    }
+
+    /// A connection whose masking keys and ping payloads follow from a seed, so that what it does can
+    /// be repeated to the byte. For tests and simulations only: §5.3 wants keys that nobody can predict.
+    pub fn with_seed(role: Role, config: Config, seed: [u8; 32]) -> Self {
+        Self::build(role, &config, Agreement::new(), Random::from_seed(seed))
+    }
+
+    fn build(role: Role, config: &Config, agreement: Agreement, random: Random) -> Self {
+        let receiver = Receiver::new(role, config);
+        let sender = Sender::new(role, config, random);
+        Self { role, receiver, sender, agreement }
+    }
+
+    /// Where to put the next bytes from the network; then say [`filled`](Self::filled). It is empty only
+    /// while 64 KiB wait for [`poll_event`](Self::poll_event).
+    ///
+    /// What it lends is initialised, and is either free room of the shared buffer or, while a large
+    /// message is on its way, the storage of that message.
+    #[inline]
+    pub fn input(&mut self) -> &mut [u8] {
+        self.receiver.input()
+    }
+
+    /// The first `n` bytes of [`input`](Self::input) have been filled from the network.
+    ///
+    /// # Errors
+    /// `n` is more than it held; nothing has changed then.
+    #[inline]
+    pub fn filled(&mut self, n: usize) -> Result<(), Overfilled> {
+        self.receiver.filled(n)
+    }
+
+    /// Takes bytes from the network, all of them. They are copied; [`input`](Self::input) saves that.
+    pub fn receive(&mut self, bytes: &[u8]) {
+        self.receiver.receive(bytes);
+    }
+
+    /// The network will bring nothing more.
+    pub fn receive_eof(&mut self) {
+        self.receiver.receive_eof();
+    }
+
+    /// The next event; `None` if more input is needed, or if the peer has closed. A Ping or Close frame
+    /// is answered before it is lent.
+    ///
+    /// # Errors
+    /// What the peer did wrong; the same again at each further call. The Close frame that reports it
+    /// stands in the output.
+    #[inline(always)]
+    pub fn poll_event(&mut self) -> Result<Option<Event<'_>>, ProtocolError> {
+        match self.advance()? {
+            Some(descriptor) => self.lend(descriptor).map(|(event, _)| Some(event)),
+            None => Ok(None),
+        }
+    }
+
+    /// Finds the next event, and answers it if it wants an answer.
+    #[inline(always)]
+    pub(crate) fn advance(&mut self) -> Result<Option<Descriptor>, ProtocolError> {
+        match self.receiver.advance() {
+            Ok(Some(descriptor)) if matches!(descriptor.kind, Kind::Ping | Kind::Pong | Kind::Close) => {
+                if let Ok(event) = self.receiver.lend(descriptor) {
+                    self.sender.answer(&event);
+                }
+                Ok(Some(descriptor))
+            }
+            Err(error) => {
+                self.sender.fail(&error);
+                Err(error)
+            }
+            found => found,
+        }
+    }
+
+    /// Lends the event that [`advance`](Self::advance) found, and the sending half beside it.
+    #[inline(always)]
+    pub(crate) fn lend(&mut self, descriptor: Descriptor) -> Result<(Event<'_>, &mut Sender), ProtocolError> {
+        match self.receiver.lend(descriptor) {
+            Ok(event) => Ok((event, &mut self.sender)),
+            Err(error) => {
+                self.sender.fail(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Queues a message: `&str`, `String` or [`Utf8Bytes`](crate::Utf8Bytes) as text; `&[u8]`, `Vec<u8>`
+    /// or [`Bytes`](bytes::Bytes) as binary; a [`Message`](crate::Message) as what it is.
+    ///
+    /// # Errors
+    /// After a Close frame; while a fragmented message is unfinished; at the
+    /// [`high_water_mark`](Config::high_water_mark). Nothing is queued then.
+    #[inline(always)]
+    pub fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
+        self.sender.send(message)
+    }
+
+    /// Queues a message that was framed before: see [`Sender::send_prepared`].
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send).
+    pub fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), SendError> {
+        self.sender.send_prepared(message)
+    }
+
+    /// Queues a part of a message: see [`Sender::send_fragment`].
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send); and if the parts are not all text or all binary.
+    pub fn send_fragment<'m>(&mut self, part: impl Into<Outgoing<'m>>, fin: bool) -> Result<(), SendError> {
+        self.sender.send_fragment(part, fin)
+    }
+
+    /// Queues a ping of at most 125 bytes.
+    ///
+    /// # Errors
+    /// More than that; after a Close frame; at the [`high_water_mark`](Config::high_water_mark).
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.sender.ping(payload)
+    }
+
+    /// Queues a pong that nobody asked for, of at most 125 bytes.
+    ///
+    /// # Errors
+    /// As for [`ping`](Self::ping).
+    pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.sender.pong(payload)
+    }
+
+    /// Begins the closing handshake: see [`Sender::close`]. Events may still come, until the peer's
+    /// Close frame does.
+    ///
+    /// # Errors
+    /// A code that must not be sent, a reason of more than 123 bytes, a second Close frame.
+    pub fn close(&mut self, frame: impl Into<Option<CloseFrame>>) -> Result<(), SendError> {
+        self.sender.close(frame)
+    }
+
+    /// What has to be written to the network.
+    #[inline(always)]
+    pub fn output(&mut self) -> &mut Output {
+        self.sender.output()
+    }
+
+    /// Whether to close the transport now: all is written, and both ends have closed (§7.1.1).
+    ///
+    /// A server then shuts down its writing side, reads until the stream ends so that nothing that is
+    /// still under way resets the connection, and closes. A client lets the server go first: "in normal
+    /// cases the TCP connection is closed by the server", so this waits for the end of the stream, or
+    /// for [`close_timeout`](Config::close_timeout).
+    pub fn wants_shutdown(&self) -> bool {
+        self.sender.is_finished()
+            && (self.role == Role::Server || self.receiver.at_eof() || self.sender.is_abandoned())
+    }
+
+    /// Takes note of the time: pings a silent peer, gives up one that does not answer. Returns when to
+    /// call again at the latest; `None` if nothing waits.
+    pub fn handle_timeout(&mut self, now: Instant) -> Option<Instant> {
+        match self.sender.handle_timeout(now, self.receiver.progress()) {
+            Ok(next) => next,
+            Err(error) => {
+                self.receiver.fail(error);
+                self.sender.fail(&error);
+                // A connection that failed has until the close timeout to say so.
+                self.sender.handle_timeout(now, self.receiver.progress()).unwrap_or_default()
+            }
+        }
+    }
+
+    /// How far the connection has come.
+    pub fn state(&self) -> State {
+        match (self.sender.is_open(), self.sender.is_finished(), self.receiver.is_finished()) {
+            (true, _, false) => State::Open,
+            (false, true, true) => State::Closed,
+            _ => State::Closing,
+        }
+    }
+
+    /// How the connection ended or is ending; `None` while it is open.
+    pub fn close_info(&self) -> Option<&CloseInfo> {
+        self.sender.close_info()
+    }
+
+    /// How many bytes wait to be written: frames, headers included.
+    pub fn buffered_amount(&self) -> usize {
+        self.sender.buffered_amount()
+    }
+
+    /// The subprotocol that the opening handshake agreed on.
+    pub fn protocol(&self) -> Option<&str> {
+        self.agreement.protocol()
+    }
+
+    /// The extensions that the opening handshake agreed on, as the server's `Sec-WebSocket-Extensions`
+    /// lists them; empty if none.
+    pub fn extensions(&self) -> &str {
+        self.agreement.extensions()
+    }
+
+    /// Which end this is.
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The time between the last keepalive ping and its pong; `None` before the first. It is as exact
+    /// as [`handle_timeout`](Self::handle_timeout) is called promptly after input.
+    pub fn round_trip_time(&self) -> Option<Duration> {
+        self.sender.round_trip_time()
+    }
+
+    /// Gives back the memory that is needed only while data is under way: the receive buffer, the
+    /// storage of the last message, the drained output. It comes back by itself when needed. For
+    /// connections that idle.
+    pub fn release_buffers(&mut self) {
+        self.receiver.take_buffer();
+        self.sender.take_buffer();
+    }
+
+    /// The two halves, borrowed apart: an event that the receiver lends can be sent on without a copy.
+    /// What the receiver lends must be [answered](Sender::answer).
+    pub fn halves(&mut self) -> (&mut Receiver, &mut Sender) {
+        (&mut self.receiver, &mut self.sender)
+    }
+
+    /// The two halves, owned apart, for two threads. Then each event has to be
+    /// [answered](Sender::answer), and an error [passed on](Sender::fail), by whoever holds both ends of
+    /// whatever joins them.
+    pub fn split(self) -> (Receiver, Sender) {
+        (self.receiver, self.sender)
+    }
+
+    /// How long the closing handshake may take.
+    pub(crate) const fn close_timeout(&self) -> Duration {
+        self.sender.close_timeout()
+    }
+
+    /// Whether a deadline may be set, so that it matters what time it is.
+    pub(crate) fn has_deadlines(&self) -> bool {
+        self.sender.has_deadlines() || !self.sender.is_open()
+    }
+
+    /// Puts bytes in front of all frames: the handshake's response.
+    pub(crate) fn queue_head(&mut self, head: &[u8]) {
+        self.sender.put_head(head);
+    }
+}

@@ -1,0 +1,167 @@
+use std::time::Duration;
+
+/// Limits and timings of one connection. Each limit is on by default, and has an error of its own.
+///
+/// ```
+/// use sansocket::{Config, Keepalive};
+/// use std::time::Duration;
+///
+/// let config = Config::new()
+///     .max_message_size(64 << 10)
+///     .keepalive(Keepalive { interval: Duration::from_secs(30), timeout: Duration::from_secs(10) });
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    pub(crate) max_frame_size: u64,
+    pub(crate) max_message_size: u64,
+    pub(crate) max_fragments: u32,
+    pub(crate) high_water_mark: usize,
+    pub(crate) fragment_size: Option<usize>,
+    pub(crate) streaming: bool,
+    pub(crate) keepalive: Option<Keepalive>,
+    pub(crate) message_timeout: Option<Duration>,
+    pub(crate) close_timeout: Duration,
+    pub(crate) handshake_timeout: Duration,
+}
+
+/// How a connection finds out that its peer is gone: it pings a peer that has been silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keepalive {
+    /// A ping leaves when nothing has come from the peer for this long.
+    pub interval: Duration,
+    /// The connection fails with [`PongTimeout`](crate::ProtocolError::PongTimeout) when the ping has
+    /// not been answered after this long.
+    pub timeout: Duration,
+}
+
+/// What the opening handshake agreed on, beside the protocol itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Agreement {
+    /// The subprotocol, if one was chosen ([RFC 6455 §1.9](https://www.rfc-editor.org/rfc/rfc6455#section-1.9)).
+    pub(crate) protocol: Option<Box<str>>,
+    /// The value of the server's `Sec-WebSocket-Extensions`; empty when none is in use.
+    pub(crate) extensions: Box<str>,
+}
+
+impl Agreement {
+    /// Nothing but plain RFC 6455: no subprotocol, no extension.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The chosen subprotocol.
+    pub fn protocol(&self) -> Option<&str> {
+        self.protocol.as_deref()
+    }
+
+    /// The extensions in use, as the server's `Sec-WebSocket-Extensions` lists them; empty if none.
+    pub fn extensions(&self) -> &str {
+        &self.extensions
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_frame_size: 16 << 20,
+            max_message_size: 16 << 20,
+            max_fragments: 65_536,
+            high_water_mark: 1 << 20,
+            fragment_size: None,
+            streaming: false,
+            keepalive: None,
+            message_timeout: None,
+            close_timeout: Duration::from_secs(5),
+            handshake_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Config {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The most bytes of payload that a received frame may declare (16 MiB). A larger one fails the
+    /// connection with 1009 as soon as its header is there.
+    #[must_use]
+    pub fn max_frame_size(mut self, bytes: u64) -> Self {
+        self.max_frame_size = bytes;
+        self
+    }
+
+    /// The most bytes that the fragments of a received message may have together (16 MiB). A larger
+    /// message fails the connection with 1009, at the header of the fragment that exceeds it.
+    #[must_use]
+    pub fn max_message_size(mut self, bytes: u64) -> Self {
+        self.max_message_size = bytes;
+        self
+    }
+
+    /// The most fragments that a received message may have (65 536). One more fails the connection
+    /// with 1008.
+    #[must_use]
+    pub fn max_fragments(mut self, fragments: u32) -> Self {
+        self.max_fragments = fragments;
+        self
+    }
+
+    /// How many queued bytes make [`send`](crate::Connection::send) refuse another message with
+    /// [`QueueFull`](crate::SendError::QueueFull) (1 MiB). The message that crosses the mark is still
+    /// taken whole.
+    #[must_use]
+    pub fn high_water_mark(mut self, bytes: usize) -> Self {
+        self.high_water_mark = bytes;
+        self
+    }
+
+    /// Sends messages that are larger than this many bytes as several frames (never, by default), so
+    /// that control frames can pass between them. Zero counts as one. A text may be cut inside a
+    /// character, which [RFC 6455 §5.6](https://www.rfc-editor.org/rfc/rfc6455#section-5.6) allows.
+    #[must_use]
+    pub fn fragment_size(mut self, bytes: usize) -> Self {
+        self.fragment_size = Some(bytes.max(1));
+        self
+    }
+
+    /// Lends the parts of a message as they arrive, as
+    /// [`Event::TextPart`](crate::Event::TextPart) and [`Event::BinaryPart`](crate::Event::BinaryPart),
+    /// instead of collecting it (off). Then only [`max_message_size`](Self::max_message_size) bounds a
+    /// message, not memory: no more than 64 KiB of one are held at a time.
+    #[must_use]
+    pub fn streaming(mut self, on: bool) -> Self {
+        self.streaming = on;
+        self
+    }
+
+    /// Pings a silent peer (never, by default).
+    #[must_use]
+    pub fn keepalive(mut self, keepalive: Keepalive) -> Self {
+        self.keepalive = Some(keepalive);
+        self
+    }
+
+    /// How long a message may take from its first byte to its last (for ever, by default). A slower
+    /// one fails the connection with 1008.
+    #[must_use]
+    pub fn message_timeout(mut self, timeout: Duration) -> Self {
+        self.message_timeout = Some(timeout);
+        self
+    }
+
+    /// How long to wait for the peer's part of the closing handshake (5 s).
+    #[must_use]
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.close_timeout = timeout;
+        self
+    }
+
+    /// How long the opening handshake may take in all, connecting included (10 s). The front ends
+    /// hold to it; the core knows no clock of its own.
+    #[must_use]
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.handshake_timeout = timeout;
+        self
+    }
+}

@@ -1,0 +1,234 @@
+use crate::connection::config::{Config, Keepalive};
+use crate::connection::receiver::Progress;
+use crate::error::ProtocolError;
+use std::time::{Duration, Instant};
+
+/// The deadlines of a connection: the keepalive's, an unfinished message's, the closing handshake's.
+///
+/// It knows no clock. Time comes in with [`update`](Self::update), which says what is due.
+#[derive(Debug)]
+pub(crate) struct Timers {
+    config: TimerConfig,
+    /// When bytes last came, as far as `update` was told.
+    alive: Option<(u64, Instant)>,
+    ping: Ping,
+    /// The unfinished message and when it was first seen.
+    unfinished: Option<(u64, Instant)>,
+    /// Until when the closing handshake may take.
+    closing: Option<Instant>,
+    round_trip: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct TimerConfig {
+    keepalive: Option<Keepalive>,
+    message_timeout: Option<Duration>,
+    close_timeout: Duration,
+}
+
+/// The keepalive's ping. Only a pong with its payload answers it: others may be late, or made up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Ping {
+    None,
+    /// `heard` is when the peer was last found busy sending a message, which a pong cannot overtake.
+    Sent {
+        payload: [u8; 8],
+        at: Instant,
+        heard: Instant,
+    },
+    /// Answered since the last `update`.
+    Answered {
+        at: Instant,
+    },
+}
+
+/// What has to be done now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    Nothing,
+    /// Ping the peer; then say [`Timers::pinged`].
+    Ping,
+    /// The connection has failed.
+    Failed(ProtocolError),
+    /// The closing handshake has taken long enough: close the transport.
+    Abandon,
+}
+
+impl Timers {
+    pub(crate) fn new(config: &Config) -> Self {
+        let &Config { keepalive, message_timeout, close_timeout, .. } = config;
+        Self {
+            config: TimerConfig { keepalive, message_timeout, close_timeout },
+            alive: None,
+            ping: Ping::None,
+            unfinished: None,
+            closing: None,
+            round_trip: None,
+        }
+    }
+
+    /// Whether any deadline can arise while the connection is open.
+    pub(crate) const fn any(&self) -> bool {
+        self.config.keepalive.is_some() || self.config.message_timeout.is_some()
+    }
+
+    pub(crate) const fn close_timeout(&self) -> Duration {
+        self.config.close_timeout
+    }
+
+    pub(crate) const fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
+    }
+
+    /// A pong came.
+    pub(crate) fn pong(&mut self, pong: &[u8]) {
+        if let Ping::Sent { payload, at, .. } = self.ping
+            && payload == pong
+        {
+            self.ping = Ping::Answered { at };
+        }
+    }
+
+    /// A keepalive ping with this payload was queued.
+    pub(crate) fn pinged(&mut self, payload: [u8; 8], at: Instant) {
+        self.ping = Ping::Sent { payload, at, heard: at };
+    }
+
+    /// Takes note of the time, and says what is due.
+    pub(crate) fn update(&mut self, now: Instant, progress: Progress, closing: bool) -> Due {
+        if let Ping::Answered { at } = self.ping {
+            self.round_trip = Some(now.saturating_duration_since(at));
+            self.ping = Ping::None;
+        }
+        if self.alive.is_none_or(|(arrived, _)| arrived != progress.arrived) {
+            self.alive = Some((progress.arrived, now));
+            if let Ping::Sent { heard, .. } = &mut self.ping
+                && progress.unfinished.is_some()
+            {
+                *heard = now;
+            }
+        }
+        self.unfinished = match (progress.unfinished, self.unfinished) {
+            (Some(message), Some((same, since))) if message == same => Some((message, since)),
+            (Some(message), _) => Some((message, now)),
+            (None, _) => None,
+        };
+        if closing {
+            let deadline = *self.closing.get_or_insert_with(|| later(now, self.config.close_timeout));
+            return if now >= deadline { Due::Abandon } else { Due::Nothing };
+        }
+        if self.message_deadline().is_some_and(|deadline| now >= deadline) {
+            return Due::Failed(ProtocolError::MessageTimeout);
+        }
+        match (self.ping, self.keepalive_deadline()) {
+            (Ping::Sent { .. }, Some(deadline)) if now >= deadline => Due::Failed(ProtocolError::PongTimeout),
+            (Ping::None, Some(deadline)) if now >= deadline => Due::Ping,
+            _ => Due::Nothing,
+        }
+    }
+
+    /// When `update` should be called next.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.closing
+            .or_else(|| [self.message_deadline(), self.keepalive_deadline()].into_iter().flatten().min())
+    }
+
+    fn message_deadline(&self) -> Option<Instant> {
+        let ((_, since), timeout) = self.unfinished.zip(self.config.message_timeout)?;
+        Some(later(since, timeout))
+    }
+
+    /// When to ping next, or when to give up waiting for the pong.
+    fn keepalive_deadline(&self) -> Option<Instant> {
+        let keepalive = self.config.keepalive?;
+        match self.ping {
+            Ping::Sent { heard, .. } => Some(later(heard, keepalive.timeout)),
+            _ => self.alive.map(|(_, at)| later(at, keepalive.interval)),
+        }
+    }
+}
+
+/// `Instant` arithmetic that never panics: what lies beyond the clock's range is a century away.
+pub(crate) fn later(now: Instant, after: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    now.checked_add(after).or_else(|| now.checked_add(CENTURY)).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn timers(config: Config) -> Timers {
+        Timers::new(&config)
+    }
+
+    fn progress(arrived: u64, unfinished: Option<u64>) -> Progress {
+        Progress { arrived, unfinished }
+    }
+
+    #[test]
+    fn a_silent_peer_is_pinged_and_given_up() {
+        let start = Instant::now();
+        let keepalive = Keepalive { interval: 10 * SECOND, timeout: 3 * SECOND };
+        let mut timers = timers(Config::new().keepalive(keepalive));
+        let idle = progress(0, None);
+        assert_eq!(timers.update(start, idle, false), Due::Nothing);
+        assert_eq!(timers.next(), Some(start + 10 * SECOND));
+        assert_eq!(timers.update(start + 10 * SECOND, idle, false), Due::Ping);
+        timers.pinged(*b"01234567", start + 10 * SECOND);
+        assert_eq!(timers.next(), Some(start + 13 * SECOND));
+        timers.pong(b"another ping's");
+        assert_eq!(timers.update(start + 13 * SECOND, idle, false), Due::Failed(ProtocolError::PongTimeout));
+    }
+
+    #[test]
+    fn a_pong_gives_the_round_trip_and_starts_the_interval_anew() {
+        let start = Instant::now();
+        let mut timers =
+            timers(Config::new().keepalive(Keepalive { interval: 10 * SECOND, timeout: 3 * SECOND }));
+        timers.update(start, progress(0, None), false);
+        timers.pinged(*b"01234567", start + 10 * SECOND);
+        timers.pong(b"01234567");
+        assert_eq!(timers.update(start + 12 * SECOND, progress(14, None), false), Due::Nothing);
+        assert_eq!(timers.round_trip(), Some(2 * SECOND));
+        assert_eq!(timers.next(), Some(start + 22 * SECOND));
+    }
+
+    #[test]
+    fn a_pong_may_wait_behind_the_message_that_is_being_sent() {
+        let start = Instant::now();
+        let mut timers =
+            timers(Config::new().keepalive(Keepalive { interval: 10 * SECOND, timeout: 3 * SECOND }));
+        timers.update(start, progress(0, None), false);
+        timers.pinged(*b"01234567", start + 10 * SECOND);
+        assert_eq!(timers.update(start + 12 * SECOND, progress(500, Some(0)), false), Due::Nothing);
+        assert_eq!(timers.next(), Some(start + 15 * SECOND));
+        // A pong that answers nothing is no message.
+        assert_eq!(timers.update(start + 14 * SECOND, progress(900, None), false), Due::Nothing);
+        assert_eq!(timers.next(), Some(start + 15 * SECOND));
+    }
+
+    #[test]
+    fn a_message_has_a_deadline_of_its_own() {
+        let start = Instant::now();
+        let mut timers = timers(Config::new().message_timeout(SECOND));
+        assert_eq!(timers.update(start, progress(3, Some(0)), false), Due::Nothing);
+        assert_eq!(timers.update(start + SECOND / 2, progress(9, Some(7)), false), Due::Nothing);
+        assert_eq!(timers.update(start + SECOND, progress(10, Some(7)), false), Due::Nothing);
+        assert_eq!(
+            timers.update(start + SECOND * 3 / 2, progress(11, Some(7)), false),
+            Due::Failed(ProtocolError::MessageTimeout)
+        );
+    }
+
+    #[test]
+    fn deadlines_beyond_the_clock_do_not_panic() {
+        let start = Instant::now();
+        let mut timers = timers(Config::new().close_timeout(Duration::MAX).message_timeout(Duration::MAX));
+        assert_eq!(timers.update(start, progress(1, Some(0)), false), Due::Nothing);
+        assert_eq!(timers.update(start, progress(1, Some(0)), true), Due::Nothing);
+        assert!(timers.next().is_some());
+    }
+}

@@ -1,0 +1,278 @@
+use crate::frame::{Header, mask};
+use bytes::{Buf, Bytes};
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+/// What waits to be written to the network, in order: a [`Buf`].
+///
+/// Frames stand one behind the other in one contiguous tail, so that many small ones leave with one
+/// write. A large payload that needs no masking keeps its own storage and is never copied; it leaves
+/// between two pieces of the tail by a vectored write ([`Buf::chunks_vectored`]).
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Initialised memory; `start..end` waits to be written.
+    tail: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Payloads in storage of their own, each with how many bytes of the tail go before it (and behind
+    /// the one before).
+    inserted: VecDeque<(usize, Bytes)>,
+    /// How many bytes of the tail go before the last of `inserted`.
+    tail_inserted: usize,
+    /// Bytes in `inserted` that wait to be written.
+    inserted_len: usize,
+}
+
+impl Output {
+    /// From this many bytes on, an owned payload keeps its storage: a lower threshold was measured to
+    /// cost 12 %, a higher one 14 %.
+    pub(crate) const INSERTED: usize = 4 << 10;
+    /// The tail's first size, in bytes.
+    const FIRST: usize = 4 << 10;
+
+    /// Queues a frame, copying its payload.
+    #[inline(always)]
+    pub(crate) fn put(&mut self, header: Header, payload: &[u8]) {
+        let (bytes, header_len) = header.to_bytes();
+        if self.tail.len() - self.end < Header::MAX_LEN + payload.len() {
+            self.grow(Header::MAX_LEN + payload.len());
+        }
+        // The whole array is written, because that is one instruction or two; what follows the header in
+        // it is overwritten by the payload.
+        if let Some(room) = self.tail.get_mut(self.end..).and_then(|room| room.first_chunk_mut()) {
+            *room = bytes;
+        }
+        let at = self.end + header_len;
+        let Some(target) = self.tail.get_mut(at..).and_then(|room| room.get_mut(..payload.len())) else {
+            return;
+        };
+        match header.mask {
+            Some(key) => {
+                mask::copy(payload, target, key);
+            }
+            None => target.copy_from_slice(payload),
+        }
+        self.end = at + payload.len();
+    }
+
+    /// Queues a frame whose payload, already masked if it has to be, keeps its storage.
+    pub(crate) fn put_owned(&mut self, header: Header, payload: Bytes) {
+        let (bytes, header_len) = header.to_bytes();
+        self.put_raw(bytes.get(..header_len).unwrap_or_default());
+        self.insert(payload);
+    }
+
+    /// Queues bytes as they are.
+    pub(crate) fn put_raw(&mut self, bytes: &[u8]) {
+        if self.tail.len() - self.end < bytes.len() {
+            self.grow(bytes.len());
+        }
+        if let Some(room) = self.tail.get_mut(self.end..).and_then(|room| room.get_mut(..bytes.len())) {
+            room.copy_from_slice(bytes);
+            self.end += bytes.len();
+        }
+    }
+
+    /// Queues bytes in their own storage.
+    pub(crate) fn insert(&mut self, bytes: Bytes) {
+        if bytes.is_empty() {
+            return;
+        }
+        let before = self.end - self.start - self.tail_inserted;
+        self.tail_inserted += before;
+        self.inserted_len += bytes.len();
+        self.inserted.push_back((before, bytes));
+    }
+
+    /// Drops all that waits.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Takes back the tail's memory; only while nothing waits.
+    pub(crate) fn take_buffer(&mut self) -> Option<Vec<u8>> {
+        if self.has_remaining() {
+            return None;
+        }
+        let tail = std::mem::take(&mut self.tail);
+        self.clear();
+        Some(tail)
+    }
+
+    /// Whether the tail has memory.
+    pub(crate) const fn has_buffer(&self) -> bool {
+        !self.tail.is_empty()
+    }
+
+    /// Lends it memory for the tail; only while it has none.
+    pub(crate) fn give_buffer(&mut self, tail: Vec<u8>) {
+        if self.tail.is_empty() {
+            self.tail = tail;
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, additional: usize) {
+        let waiting = self.end - self.start;
+        // Moving at most as much as has been written before keeps the work linear.
+        if self.start >= waiting {
+            self.tail.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, waiting);
+        }
+        let needed = self.end + additional;
+        if needed > self.tail.len() {
+            self.tail.resize(needed.max(2 * self.tail.len()).max(Self::FIRST), 0);
+        }
+    }
+
+    /// The bytes of the tail that go out before the first inserted payload.
+    fn front(&self) -> &[u8] {
+        let waiting = self.tail.get(self.start..self.end).unwrap_or_default();
+        match self.inserted.front() {
+            Some(&(before, _)) => waiting.get(..before).unwrap_or_default(),
+            None => waiting,
+        }
+    }
+
+    fn advance_tail(&mut self, n: usize) {
+        self.start += n;
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        }
+    }
+}
+
+impl Buf for Output {
+    #[inline(always)]
+    fn remaining(&self) -> usize {
+        self.end - self.start + self.inserted_len
+    }
+
+    #[inline]
+    fn chunk(&self) -> &[u8] {
+        match self.inserted.front() {
+            Some((0, bytes)) => bytes,
+            _ => self.front(),
+        }
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let mut slots = slices.iter_mut();
+        let mut filled = 0;
+        let mut push = |chunk: &'a [u8]| {
+            if !chunk.is_empty()
+                && let Some(slot) = slots.next()
+            {
+                *slot = IoSlice::new(chunk);
+                filled += 1;
+            }
+        };
+        let mut waiting = self.tail.get(self.start..self.end).unwrap_or_default();
+        for (before, bytes) in &self.inserted {
+            let (front, rest) = waiting.split_at_checked(*before).unwrap_or_default();
+            push(front);
+            push(bytes);
+            waiting = rest;
+        }
+        push(waiting);
+        filled
+    }
+
+    /// Bytes have been written. More than [`remaining`](Buf::remaining) counts as all of them.
+    #[inline]
+    fn advance(&mut self, mut n: usize) {
+        while let Some((before, bytes)) = self.inserted.front_mut() {
+            let from_tail = n.min(*before);
+            *before -= from_tail;
+            let from_bytes = (n - from_tail).min(bytes.len());
+            bytes.advance(from_bytes);
+            let done = *before == 0 && bytes.is_empty();
+            self.tail_inserted -= from_tail;
+            self.inserted_len -= from_bytes;
+            n -= from_tail + from_bytes;
+            self.advance_tail(from_tail);
+            if !done {
+                return;
+            }
+            self.inserted.pop_front();
+        }
+        let n = n.min(self.end - self.start);
+        self.advance_tail(n);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Opcode;
+    use proptest::prelude::*;
+
+    fn drain(output: &mut Output, step: usize) -> Vec<u8> {
+        let mut wire = Vec::new();
+        while output.has_remaining() {
+            let mut slices = [IoSlice::new(&[]); 4];
+            let n = output.chunks_vectored(&mut slices);
+            let bytes: Vec<u8> = slices[..n].iter().flat_map(|slice| slice.iter().copied()).collect();
+            assert!(bytes.starts_with(output.chunk()) && !output.chunk().is_empty());
+            let written = step.min(bytes.len());
+            wire.extend_from_slice(&bytes[..written]);
+            output.advance(written);
+        }
+        wire
+    }
+
+    #[test]
+    fn small_frames_leave_together_in_one_chunk() {
+        let mut output = Output::default();
+        output.put(Header::new(Opcode::Text, 2), b"hi");
+        output.put(Header::new(Opcode::Ping, 0), b"");
+        assert_eq!(output.chunk(), b"\x81\x02hi\x89\x00");
+        output.advance(3);
+        output.put(Header::new(Opcode::Text, 1), b"!");
+        assert_eq!(output.chunk(), b"i\x89\x00\x81\x01!");
+    }
+
+    #[test]
+    fn a_large_payload_keeps_its_storage() {
+        let payload = Bytes::from(vec![7; Output::INSERTED]);
+        let mut output = Output::default();
+        output.put_owned(Header::new(Opcode::Binary, payload.len() as u64), payload.clone());
+        output.advance(4);
+        assert_eq!(output.chunk().as_ptr(), payload.as_ptr());
+    }
+
+    #[test]
+    fn advancing_too_far_is_harmless() {
+        let mut output = Output::default();
+        output.put(Header::new(Opcode::Text, 2), b"hi");
+        output.insert(Bytes::from_static(b"more"));
+        output.advance(usize::MAX);
+        assert!(!output.has_remaining());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_queued_leaves_once_and_in_order(
+            pieces in prop::collection::vec((any::<bool>(), 0usize..200), 0..40),
+            step in 1usize..300,
+            early in prop::collection::vec(0usize..500, 0..40),
+        ) {
+            let (mut output, mut expected, mut wire) = (Output::default(), Vec::new(), Vec::new());
+            for (i, (owned, len)) in pieces.into_iter().enumerate() {
+                let piece = vec![u8::try_from(i).unwrap(); len];
+                expected.extend_from_slice(&piece);
+                if owned { output.insert(piece.into()) } else { output.put_raw(&piece) }
+                let mut some = early.get(i).copied().unwrap_or(0).min(output.remaining());
+                while some > 0 {
+                    let n = some.min(output.chunk().len());
+                    wire.extend_from_slice(&output.chunk()[..n]);
+                    output.advance(n);
+                    some -= n;
+                }
+            }
+            wire.extend(drain(&mut output, step));
+            prop_assert_eq!(wire, expected);
+        }
+    }
+}

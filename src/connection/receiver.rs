@@ -1,0 +1,587 @@
+use crate::connection::config::Config;
+use crate::connection::event::{Event, Payload, Text};
+use crate::error::{Overfilled, ProtocolError};
+use crate::frame::{CloseFrame, Header, Opcode, Role, Rules, mask};
+use crate::utf8::Utf8Buffer;
+
+/// The receiving half: bytes in, events out.
+///
+/// What a frame may be is checked before any of it is stored: its first two bytes, its length, the
+/// limits. Nothing is ever allocated from a declared length.
+///
+/// Data takes one of two ways:
+///
+/// - A message that lies whole in the shared buffer, as nearly all do, is unmasked there and lent from
+///   there.
+/// - Any other is collected in storage of its own, piece by piece, unmasked and validated as the pieces
+///   come. While much of a frame is missing, the network is read straight into that storage.
+#[derive(Debug)]
+pub struct Receiver {
+    rules: Rules,
+    max_frame_size: u64,
+    max_message_size: u64,
+    max_fragments: u32,
+    streaming: bool,
+    phase: Phase,
+    /// The stream has ended; what lies in the buffer is all there will be.
+    eof: bool,
+    /// What has been read from the network; `start..end` is not consumed yet. Between calls that is
+    /// at most a header or a control frame that has not wholly come, once
+    /// [`poll_event`](crate::Connection::poll_event) has said `None`.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// The message that `phase` collects.
+    collected: Utf8Buffer,
+    /// The whole characters in `collected` have been lent; they go before more comes.
+    part_lent: bool,
+    /// How many bytes have come from the network in all.
+    arrived: u64,
+}
+
+/// Where in the stream of frames the receiver is.
+///
+/// ```text
+///            first frame           all of it, FIN clear
+///   Between ─────────────> Payload ────────────────────> Fragments
+///      ^                    │   ^                            │
+///      └────────────────────┘   └────────────────────────────┘
+///         all of it, FIN set            next fragment
+///
+///   any ── a Close frame ──> Closed        any ── an error ──> Failed
+/// ```
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    /// Between messages.
+    Between,
+    /// Between the fragments of a message.
+    Fragments(Unfinished),
+    /// Inside a frame of a message.
+    Payload(Unfinished, Frame),
+    /// The peer's Close frame came; what follows it is discarded.
+    Closed,
+    /// The connection has failed; everything that follows is discarded.
+    Failed(ProtocolError),
+}
+
+/// A message of which a part is missing.
+#[derive(Clone, Copy, Debug)]
+struct Unfinished {
+    is_text: bool,
+    /// Bytes that its frames so far declare.
+    size: u64,
+    fragments: u32,
+    /// Where in the stream its first frame began.
+    position: u64,
+}
+
+/// A frame of which a part is missing.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    fin: bool,
+    /// The masking key as it stands at the next byte.
+    key: Option<[u8; 4]>,
+    remaining: u64,
+}
+
+/// Where an event lies: what [`Receiver::advance`] found, for [`Receiver::lend`] to lend.
+///
+/// The two steps are separate so that whoever stands between them may still use the receiver.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Descriptor {
+    pub(crate) kind: Kind,
+    place: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Binary,
+    TextPart { fin: bool },
+    BinaryPart { fin: bool },
+    Ping,
+    Pong,
+    Close,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Shared { at: usize, len: usize },
+    Collected,
+}
+
+/// How far the stream has come; what the timers need to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Progress {
+    pub(crate) arrived: u64,
+    /// Where in the stream the message begins of which a part is missing.
+    pub(crate) unfinished: Option<u64>,
+}
+
+impl Receiver {
+    /// Bytes of the shared buffer.
+    pub(crate) const BUFFER: usize = 64 << 10;
+    /// A frame that lacks more than this is read into its own storage, and read alone.
+    const DIRECT: u64 = 8 << 10;
+    /// Data is unmasked and validated in steps of this many bytes, so that it stays in the first-level
+    /// cache between the two.
+    const WINDOW: usize = 8 << 10;
+    /// No more of an unfinished message than this is held in the streaming mode.
+    const PART: u64 = 64 << 10;
+
+    pub(crate) fn new(role: Role, config: &Config) -> Self {
+        Self {
+            rules: Rules::of(role),
+            max_frame_size: config.max_frame_size,
+            max_message_size: config.max_message_size,
+            max_fragments: config.max_fragments,
+            streaming: config.streaming,
+            phase: Phase::Between,
+            eof: false,
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            collected: Utf8Buffer::default(),
+            part_lent: false,
+            arrived: 0,
+        }
+    }
+
+    /// Where to put the next bytes from the network; then say [`filled`](Self::filled). It is empty only
+    /// while 64 KiB wait for [`poll_event`](Self::poll_event).
+    pub fn input(&mut self) -> &mut [u8] {
+        if let Some(frame) = self.direct() {
+            if self.collected.room_len() == 0
+                && let Err(error) = self.grow(frame, 1)
+            {
+                self.fail(error);
+            } else {
+                let wanted = usize::try_from(frame.remaining).unwrap_or(usize::MAX);
+                let room = self.collected.room();
+                let len = room.len().min(wanted);
+                return room.get_mut(..len).unwrap_or_default();
+            }
+        }
+        let pending = self.end - self.start;
+        if pending == 0 {
+            (self.start, self.end) = (0, 0);
+        } else if self.start > 0 && (pending <= 256 || self.buffer.len() - self.end < Self::BUFFER / 2) {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, pending);
+        }
+        if self.buffer.len() < Self::BUFFER {
+            self.buffer.resize(Self::BUFFER, 0);
+        }
+        self.buffer.get_mut(self.end..).unwrap_or_default()
+    }
+
+    /// The first `n` bytes of [`input`](Self::input) have been filled.
+    ///
+    /// # Errors
+    /// More than it holds; nothing has changed then.
+    pub fn filled(&mut self, n: usize) -> Result<(), Overfilled> {
+        if let Some(frame) = self.direct() {
+            let wanted = usize::try_from(frame.remaining).unwrap_or(usize::MAX);
+            if n > self.collected.room_len().min(wanted) {
+                return Err(Overfilled);
+            }
+            self.arrived = self.arrived.wrapping_add(n as u64);
+            if let Err(error) = self.collect_direct(n) {
+                self.fail(error);
+            }
+            return Ok(());
+        }
+        if n > self.buffer.len() - self.end {
+            return Err(Overfilled);
+        }
+        self.arrived = self.arrived.wrapping_add(n as u64);
+        if !matches!(self.phase, Phase::Closed | Phase::Failed(_)) {
+            self.end += n;
+        }
+        Ok(())
+    }
+
+    /// Takes bytes from the network, all of them.
+    pub fn receive(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let room = self.input();
+            let n = room.len().min(bytes.len());
+            let (now, later) = bytes.split_at(n);
+            if n == 0 {
+                // The caller holds them already, so they may as well be held here.
+                self.buffer.extend_from_slice(later);
+                let _always_fits = self.filled(later.len());
+                return;
+            }
+            room.get_mut(..n).unwrap_or_default().copy_from_slice(now);
+            let _always_fits = self.filled(n);
+            bytes = later;
+        }
+    }
+
+    /// Nothing more will come from the network.
+    pub fn receive_eof(&mut self) {
+        self.eof = true;
+    }
+
+    /// The next event; `None` if more input is needed, or if the peer has closed.
+    ///
+    /// This half answers nothing: hand each event to [`Sender::answer`](crate::Sender::answer), and an
+    /// error to [`Sender::fail`](crate::Sender::fail).
+    ///
+    /// # Errors
+    /// What the peer did wrong; the same again at each further call.
+    #[inline(always)]
+    pub fn poll_event(&mut self) -> Result<Option<Event<'_>>, ProtocolError> {
+        match self.advance()? {
+            Some(descriptor) => self.lend(descriptor).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether the peer will send nothing that counts any more.
+    pub fn is_finished(&self) -> bool {
+        self.eof || matches!(self.phase, Phase::Closed | Phase::Failed(_))
+    }
+
+    /// Whether the peer's Close frame has been returned.
+    pub(crate) const fn is_closed(&self) -> bool {
+        matches!(self.phase, Phase::Closed)
+    }
+
+    pub(crate) const fn at_eof(&self) -> bool {
+        self.eof
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        let unfinished = match self.phase {
+            Phase::Fragments(message) | Phase::Payload(message, _) => Some(message.position),
+            Phase::Between if self.start < self.end => Some(self.position()),
+            _ => None,
+        };
+        Progress { arrived: self.arrived, unfinished }
+    }
+
+    /// Where in the stream the next unconsumed byte stands.
+    const fn position(&self) -> u64 {
+        self.arrived.wrapping_sub((self.end - self.start) as u64)
+    }
+
+    /// Ends the connection from this side: every later poll returns the error.
+    #[cold]
+    pub(crate) fn fail(&mut self, error: ProtocolError) -> ProtocolError {
+        if !matches!(self.phase, Phase::Failed(_)) {
+            self.phase = Phase::Failed(error);
+        }
+        self.discard();
+        error
+    }
+
+    fn discard(&mut self) {
+        (self.start, self.end) = (0, 0);
+        self.part_lent = false;
+        self.collected.release();
+    }
+
+    /// Takes back a buffer that is not needed while nothing comes; what is not consumed moves to
+    /// storage of its own size.
+    pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
+        let rest = self.buffer.get(self.start..self.end).unwrap_or_default().to_vec();
+        (self.start, self.end) = (0, rest.len());
+        if matches!(self.phase, Phase::Between) {
+            self.collected.release();
+        }
+        std::mem::replace(&mut self.buffer, rest)
+    }
+
+    /// Whether the next read goes to the shared buffer, and it has none at the moment.
+    pub(crate) fn wants_buffer(&self) -> bool {
+        self.buffer.len() < Self::BUFFER && self.direct().is_none()
+    }
+
+    /// Lends it a buffer of [`BUFFER`](Self::BUFFER) bytes to read into.
+    pub(crate) fn give_buffer(&mut self, mut buffer: Vec<u8>) {
+        let rest = self.buffer.get(self.start..self.end).unwrap_or_default();
+        if let Some(target) = buffer.get_mut(..rest.len()) {
+            target.copy_from_slice(rest);
+            (self.start, self.end) = (0, rest.len());
+            self.buffer = buffer;
+        }
+    }
+
+    /// Finds the next event. The fast way is in line: a whole message in the shared buffer.
+    #[inline(always)]
+    pub(crate) fn advance(&mut self) -> Result<Option<Descriptor>, ProtocolError> {
+        if matches!(self.phase, Phase::Between)
+            && let Some(input) = self.buffer.get_mut(self.start..self.end)
+            && let Ok(Some((header, header_len))) = Header::decode_by(input, self.rules)
+            && header.fin
+            && header.payload_len <= self.max_frame_size.min(self.max_message_size)
+            && let Some(rest) = input.get_mut(header_len..)
+            && header.payload_len <= rest.len() as u64
+            && let Ok(len) = usize::try_from(header.payload_len)
+            && let Some(payload) = rest.get_mut(..len)
+        {
+            if let Some(key) = header.mask {
+                mask::apply(payload, key);
+            }
+            let at = self.start + header_len;
+            let kind = match header.opcode {
+                Opcode::Text if !self.streaming => Kind::Text,
+                Opcode::Binary if !self.streaming => Kind::Binary,
+                Opcode::Text => Kind::TextPart { fin: true },
+                Opcode::Binary => Kind::BinaryPart { fin: true },
+                _ => return self.control(header.opcode, at, len).map(Some),
+            };
+            self.start = at + len;
+            return Ok(Some(Descriptor { kind, place: Place::Shared { at, len } }));
+        }
+        self.advance_slowly()
+    }
+
+    /// Lends what [`advance`](Self::advance) found.
+    #[inline(always)]
+    pub(crate) fn lend(&mut self, descriptor: Descriptor) -> Result<Event<'_>, ProtocolError> {
+        let Self { buffer, collected, phase, .. } = self;
+        let Place::Shared { at, len } = descriptor.place else {
+            return Ok(match descriptor.kind {
+                Kind::Text => Event::Text(Text::own(collected)),
+                Kind::TextPart { fin } => Event::TextPart { part: Text::own(collected), fin },
+                Kind::BinaryPart { fin } => Event::BinaryPart { part: Payload::own(collected), fin },
+                _ => Event::Binary(Payload::own(collected)),
+            });
+        };
+        let bytes = buffer.get(at..).and_then(|rest| rest.get(..len)).unwrap_or_default();
+        Ok(match descriptor.kind {
+            Kind::Binary => Event::Binary(Payload::shared(bytes)),
+            // §8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte
+            // stream is not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket
+            // Connection_."
+            Kind::Text | Kind::TextPart { .. } => {
+                match (simdutf8::basic::from_utf8(bytes), descriptor.kind) {
+                    (Ok(text), Kind::Text) => Event::Text(Text::shared(text)),
+                    (Ok(text), _) => Event::TextPart { part: Text::shared(text), fin: true },
+                    (Err(_), _) => {
+                        *phase = Phase::Failed(ProtocolError::InvalidUtf8);
+                        return Err(ProtocolError::InvalidUtf8);
+                    }
+                }
+            }
+            Kind::BinaryPart { .. } => Event::BinaryPart { part: Payload::shared(bytes), fin: true },
+            Kind::Ping => Event::Ping(Payload::shared(bytes)),
+            Kind::Pong => Event::Pong(Payload::shared(bytes)),
+            Kind::Close => Event::Close(CloseFrame::decode(bytes)?), // checked by `control` before
+        })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn advance_slowly(&mut self) -> Result<Option<Descriptor>, ProtocolError> {
+        if self.part_lent {
+            self.part_lent = false;
+            self.collected.drop_whole();
+        }
+        loop {
+            match self.phase {
+                Phase::Failed(error) => return Err(error),
+                Phase::Closed => return Ok(None),
+                Phase::Between | Phase::Fragments(_) => {
+                    let input = self.buffer.get(self.start..self.end).unwrap_or_default();
+                    let (header, header_len) = match Header::decode_by(input, self.rules) {
+                        Ok(Some(decoded)) => decoded,
+                        Ok(None) => return self.wait_for_input(),
+                        Err(error) => return Err(self.fail(error)),
+                    };
+                    let at = self.start + header_len;
+                    if header.opcode.is_control() {
+                        let len = usize::try_from(header.payload_len).unwrap_or(usize::MAX);
+                        let Some(payload) = self.buffer.get_mut(at..self.end).and_then(|b| b.get_mut(..len))
+                        else {
+                            return self.wait_for_input();
+                        };
+                        if let Some(key) = header.mask {
+                            mask::apply(payload, key);
+                        }
+                        return self.control(header.opcode, at, len).map(Some);
+                    }
+                    let message = match self.admit(&header) {
+                        Ok(message) => message,
+                        Err(error) => return Err(self.fail(error)),
+                    };
+                    if matches!(self.phase, Phase::Between) {
+                        self.collected.begin(message.is_text);
+                    }
+                    self.start = at;
+                    let frame = Frame { fin: header.fin, key: header.mask, remaining: header.payload_len };
+                    self.phase = Phase::Payload(message, frame);
+                }
+                Phase::Payload(..) => {
+                    if let Err(error) = self.collect_shared() {
+                        return Err(self.fail(error));
+                    }
+                    if let Some(descriptor) = self.end_of_payload()? {
+                        return Ok(Some(descriptor));
+                    }
+                    if matches!(self.phase, Phase::Payload(..)) {
+                        return self.wait_for_input();
+                    }
+                }
+            }
+        }
+    }
+
+    fn wait_for_input(&mut self) -> Result<Option<Descriptor>, ProtocolError> {
+        // §7.1.5: "If _The WebSocket Connection is Closed_ and no Close control frame was received by the
+        // endpoint ..., _The WebSocket Connection Close Code_ is considered to be 1006."
+        if self.eof { Err(self.fail(ProtocolError::UnexpectedEof)) } else { Ok(None) }
+    }
+
+    /// Holds a data frame's header against the limits.
+    fn admit(&self, header: &Header) -> Result<Unfinished, ProtocolError> {
+        let mut message = match self.phase {
+            Phase::Fragments(message) => message,
+            _ => Unfinished {
+                is_text: header.opcode == Opcode::Text,
+                size: 0,
+                fragments: 0,
+                position: self.position(),
+            },
+        };
+        if header.payload_len > self.max_frame_size {
+            return Err(ProtocolError::FrameTooLarge);
+        }
+        message.size = message.size.saturating_add(header.payload_len);
+        if message.size > self.max_message_size {
+            return Err(ProtocolError::MessageTooLarge);
+        }
+        message.fragments = message.fragments.saturating_add(1);
+        if message.fragments > self.max_fragments {
+            return Err(ProtocolError::TooManyFragments);
+        }
+        Ok(message)
+    }
+
+    /// A control frame lies whole and unmasked in the shared buffer.
+    fn control(&mut self, opcode: Opcode, at: usize, len: usize) -> Result<Descriptor, ProtocolError> {
+        self.start = at + len;
+        let kind = match opcode {
+            Opcode::Ping => Kind::Ping,
+            Opcode::Pong => Kind::Pong,
+            _ => {
+                let payload = self.buffer.get(at..self.start).unwrap_or_default();
+                if let Err(error) = CloseFrame::decode(payload) {
+                    return Err(self.fail(error));
+                }
+                // §5.5.1: after a Close frame the peer sends nothing that counts.
+                self.discard();
+                self.phase = Phase::Closed;
+                Kind::Close
+            }
+        };
+        Ok(Descriptor { kind, place: Place::Shared { at, len } })
+    }
+
+    /// What to do once all that has come of the frame is collected.
+    fn end_of_payload(&mut self) -> Result<Option<Descriptor>, ProtocolError> {
+        let Phase::Payload(message, frame) = self.phase else { return Ok(None) };
+        let fin = frame.remaining == 0 && frame.fin;
+        if fin {
+            // §5.6: "the whole message MUST contain valid UTF-8"
+            if !self.collected.is_complete() {
+                return Err(self.fail(ProtocolError::InvalidUtf8));
+            }
+            self.phase = Phase::Between;
+        } else if frame.remaining == 0 {
+            self.phase = Phase::Fragments(message);
+        }
+        self.rules.fragmented = Some(!fin);
+        let kind = match (self.streaming, message.is_text) {
+            (false, true) => Kind::Text,
+            (false, false) => Kind::Binary,
+            (true, true) => Kind::TextPart { fin },
+            (true, false) => Kind::BinaryPart { fin },
+        };
+        self.part_lent = self.streaming;
+        let lend = fin || (self.streaming && self.collected.whole_len() > 0);
+        Ok(lend.then_some(Descriptor { kind, place: Place::Collected }))
+    }
+
+    /// The frame that is read straight into its own storage, if this is how things stand.
+    fn direct(&self) -> Option<Frame> {
+        match self.phase {
+            Phase::Payload(_, frame)
+                if frame.remaining > Self::DIRECT
+                    && !self.streaming
+                    && self.start == self.end
+                    && self.collected.len() > 0 =>
+            {
+                Some(frame)
+            }
+            _ => None,
+        }
+    }
+
+    /// Makes room in the message's storage for `needed` bytes of the frame, with some to spare: three
+    /// times what has come, so that the rest of a frame is reserved once a quarter of it is there; as
+    /// much again while nobody knows how many fragments will follow.
+    fn grow(&mut self, frame: Frame, needed: usize) -> Result<(), ProtocolError> {
+        let (len, needed) = (self.collected.len() as u64, needed as u64);
+        let mut spare = frame.remaining.min(3 * len);
+        if !frame.fin {
+            spare = spare.max(len.min(self.max_message_size.saturating_sub(len)));
+        }
+        let wanted = usize::try_from(needed.max(spare)).map_err(|_| ProtocolError::OutOfMemory)?;
+        self.collected.reserve(wanted).map_err(|_| ProtocolError::OutOfMemory)
+    }
+
+    /// Moves what the shared buffer holds of the frame into the message's storage.
+    fn collect_shared(&mut self) -> Result<(), ProtocolError> {
+        loop {
+            let Phase::Payload(message, mut frame) = self.phase else { return Ok(()) };
+            let missing = usize::try_from(frame.remaining).unwrap_or(usize::MAX);
+            let n = missing.min(self.end - self.start).min(Self::WINDOW);
+            if n == 0 || (self.streaming && self.collected.len() as u64 >= Self::PART) {
+                return Ok(());
+            }
+            if self.collected.room_len() < n {
+                self.grow(frame, n)?;
+            }
+            let source = self.buffer.get(self.start..self.end).unwrap_or_default();
+            let (source, room) = (source.get(..n), self.collected.room().get_mut(..n));
+            if let (Some(source), Some(room)) = (source, room) {
+                match frame.key {
+                    Some(key) => {
+                        mask::copy(source, room, key);
+                    }
+                    None => room.copy_from_slice(source),
+                }
+            }
+            self.start += n;
+            self.accept(&mut frame, n)?;
+            self.phase = Phase::Payload(message, frame);
+        }
+    }
+
+    /// Takes in `n` bytes of the frame that were read straight into the message's storage.
+    fn collect_direct(&mut self, mut n: usize) -> Result<(), ProtocolError> {
+        let Phase::Payload(message, mut frame) = self.phase else { return Ok(()) };
+        while n > 0 {
+            let step = n.min(Self::WINDOW);
+            if let (Some(key), Some(window)) = (frame.key, self.collected.room().get_mut(..step)) {
+                mask::apply(window, key);
+            }
+            self.accept(&mut frame, step)?;
+            n -= step;
+        }
+        self.phase = Phase::Payload(message, frame);
+        Ok(())
+    }
+
+    /// The next `n` bytes of the frame stand unmasked behind the message. Here they would be inflated.
+    fn accept(&mut self, frame: &mut Frame, n: usize) -> Result<(), ProtocolError> {
+        self.collected.accept(n).map_err(|_| ProtocolError::InvalidUtf8)?;
+        frame.remaining -= n as u64;
+        frame.key = frame.key.map(|key| mask::rotate(key, n));
+        Ok(())
+    }
+}

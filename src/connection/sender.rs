@@ -1,0 +1,484 @@
+use crate::connection::config::Config;
+use crate::connection::event::Event;
+use crate::connection::keepalive::{Due, Timers};
+use crate::connection::output::Output;
+use crate::connection::random::Random;
+use crate::connection::receiver::Progress;
+use crate::error::{ProtocolError, SendError};
+use crate::frame::{CloseCode, CloseFrame, Header, Opcode, Role, mask};
+use crate::message::{Outgoing, OutgoingPayload, PreparedMessage};
+use bytes::{Buf, Bytes};
+use std::time::{Duration, Instant};
+
+/// The sending half: messages in, bytes out; and all that is owed to the peer.
+///
+/// Its methods queue. They never do I/O and never block; [`output`](Self::output) holds what has to be
+/// written.
+#[derive(Debug)]
+pub struct Sender {
+    role: Role,
+    random: Random,
+    output: Output,
+    /// The type of the message that [`send_fragment`](Self::send_fragment) has not finished.
+    fragment: Option<Opcode>,
+    /// The answer to the newest ping that could not be queued at once.
+    pong: Option<Bytes>,
+    /// A pong is among what waits to be written.
+    pong_queued: bool,
+    close: CloseState,
+    close_info: Option<Box<CloseInfo>>,
+    timers: Timers,
+    high_water_mark: usize,
+    fragment_size: usize,
+}
+
+/// How far the closing handshake is, as far as sending is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CloseState {
+    /// No Close frame was sent.
+    Open,
+    /// Our Close frame was queued, and the peer's is awaited.
+    Sent,
+    /// Both were.
+    Done,
+    /// The connection has failed. A Close frame that says so may stand in the output.
+    Failed,
+    /// The transport is of no more use, or the peer took too long.
+    Abandoned,
+}
+
+/// How a connection ended, or is ending ([RFC 6455 §7.1.5, §7.1.6]).
+///
+/// [RFC 6455 §7.1.5, §7.1.6]: https://www.rfc-editor.org/rfc/rfc6455#section-7.1.5
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CloseInfo {
+    /// What our Close frame said; [`NO_STATUS`](CloseCode::NO_STATUS) if it said nothing,
+    /// [`ABNORMAL`](CloseCode::ABNORMAL) if none was sent.
+    pub sent: CloseFrame,
+    /// What the peer's Close frame said, in the same way. It is what a browser calls the code and
+    /// reason of the close event.
+    pub received: CloseFrame,
+    /// Who sent its Close frame first; `None` if nobody sent one.
+    pub first: Option<Role>,
+    /// Both ends sent a Close frame, and none because of an error.
+    pub clean: bool,
+}
+
+impl Sender {
+    /// A lone pong is always queued; further ones only while less than this many bytes wait, so that a
+    /// peer that pings and does not read costs no more.
+    const PONG_ROOM: usize = 16 << 10;
+
+    pub(crate) fn new(role: Role, config: &Config, random: Random) -> Self {
+        Self {
+            role,
+            random,
+            output: Output::default(),
+            fragment: None,
+            pong: None,
+            pong_queued: false,
+            close: CloseState::Open,
+            close_info: None,
+            timers: Timers::new(config),
+            high_water_mark: config.high_water_mark,
+            fragment_size: config.fragment_size.unwrap_or(usize::MAX),
+        }
+    }
+
+    /// Queues a message.
+    ///
+    /// # Errors
+    /// After a Close frame; while a fragmented message is unfinished; at the
+    /// [`high_water_mark`](Config::high_water_mark). Nothing is queued then.
+    #[inline(always)]
+    pub fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
+        let message = message.into();
+        self.check_open()?;
+        if self.fragment.is_some() {
+            return Err(SendError::FragmentedMessage);
+        }
+        if message.len() > self.fragment_size {
+            return self.send_in_fragments(message);
+        }
+        self.put(message.opcode, true, message.payload)
+    }
+
+    /// Queues a message that was framed before. A server shares its bytes with every other connection
+    /// that sends it; a client has to mask a copy.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send).
+    pub fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), SendError> {
+        self.check_open()?;
+        if self.fragment.is_some() {
+            return Err(SendError::FragmentedMessage);
+        }
+        let frame = message.frame();
+        match self.role {
+            Role::Server if frame.len() < Output::INSERTED => self.output.put_raw(frame),
+            Role::Server => self.output.insert(frame.clone()),
+            Role::Client => {
+                let payload = message.payload();
+                self.put(message.opcode(), true, OutgoingPayload::Borrowed(&payload))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Queues a part of a message, which ends with the part that says `fin` (§5.4). Until then no other
+    /// message can be sent; control frames can.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send); and if the part is text and the first was binary, or the reverse.
+    pub fn send_fragment<'m>(&mut self, part: impl Into<Outgoing<'m>>, fin: bool) -> Result<(), SendError> {
+        let part = part.into();
+        self.check_open()?;
+        let opcode = match self.fragment {
+            None => part.opcode,
+            Some(first) if first == part.opcode => Opcode::Continuation,
+            Some(_) => return Err(SendError::FragmentType),
+        };
+        self.put(opcode, fin, part.payload)?;
+        self.fragment = (!fin).then_some(part.opcode);
+        Ok(())
+    }
+
+    /// Queues a ping (§5.5.2).
+    ///
+    /// # Errors
+    /// More than 125 bytes; after a Close frame; at the [`high_water_mark`](Config::high_water_mark).
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.control(Opcode::Ping, payload)
+    }
+
+    /// Queues a pong that nobody asked for: a one-way heartbeat (§5.5.3). Pings are answered without
+    /// this.
+    ///
+    /// # Errors
+    /// As for [`ping`](Self::ping).
+    pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.control(Opcode::Pong, payload)
+    }
+
+    /// Queues a Close frame, for which there is always room. `None` says nothing, which the peer reads
+    /// as 1005. Afterwards nothing can be sent.
+    ///
+    /// # Errors
+    /// A code that [must not be sent](CloseCode::is_sendable), a reason of more than 123 bytes, a second
+    /// Close frame.
+    pub fn close(&mut self, frame: impl Into<Option<CloseFrame>>) -> Result<(), SendError> {
+        let frame = frame.into();
+        if self.close != CloseState::Open {
+            return Err(SendError::Closed);
+        }
+        if let Some(CloseFrame { code, reason }) = &frame {
+            // §7.4.1: "MUST NOT be set as a status code in a Close control frame by an endpoint".
+            if !code.is_sendable() {
+                return Err(SendError::InvalidCloseCode(*code));
+            }
+            if reason.len() > CloseFrame::MAX_REASON {
+                return Err(SendError::ControlTooLong);
+            }
+        }
+        self.put_close(frame)?;
+        self.close = CloseState::Sent;
+        Ok(())
+    }
+
+    /// What has to be written to the network.
+    #[inline(always)]
+    pub fn output(&mut self) -> &mut Output {
+        if self.pong.is_some() {
+            self.settle_pong();
+        }
+        &mut self.output
+    }
+
+    /// How many bytes wait to be written: frames, headers included.
+    #[inline]
+    pub fn buffered_amount(&self) -> usize {
+        self.output.remaining()
+            + self.pong.as_ref().map_or(0, |pong| pong.len() + if self.role == Role::Client { 6 } else { 2 })
+    }
+
+    /// Does what an event obliges to: queues the pong for a ping, the Close frame for a Close frame.
+    ///
+    /// [`Connection::poll_event`](crate::Connection::poll_event) does so by itself; this is for halves
+    /// that were [split](crate::Connection::split).
+    pub fn answer(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Ping(payload) => self.answer_ping(payload),
+            Event::Pong(payload) => self.timers.pong(payload),
+            Event::Close(frame) => self.answer_close(frame.clone()),
+            _ => {}
+        }
+    }
+
+    /// Ends the connection because of what the peer did: queues the Close frame that says so, if one is
+    /// sent for it and none was sent before (§7.1.7).
+    #[cold]
+    pub fn fail(&mut self, error: &ProtocolError) {
+        if let Some(code) = error.close_code()
+            && self.close == CloseState::Open
+        {
+            let _sent_if_possible = self.put_close(Some(CloseFrame::new(code, error.to_string())));
+        }
+        if let Some(info) = &mut self.close_info {
+            info.clean = false;
+        } else {
+            self.info();
+        }
+        if !matches!(self.close, CloseState::Failed | CloseState::Abandoned) {
+            let hopeless = error.close_code().is_none();
+            self.close = if hopeless { CloseState::Abandoned } else { CloseState::Failed };
+        }
+        if self.close == CloseState::Abandoned {
+            self.abandon();
+        }
+    }
+
+    /// The transport cannot be written to any more: drops what waits, and refuses what is to come.
+    pub fn abandon(&mut self) {
+        self.close = CloseState::Abandoned;
+        self.output.clear();
+        self.pong = None;
+        self.info();
+    }
+
+    /// How the connection ended or is ending; `None` while it is open.
+    pub fn close_info(&self) -> Option<&CloseInfo> {
+        self.close_info.as_deref()
+    }
+
+    /// The time between the last keepalive ping and its pong; `None` before the first.
+    pub fn round_trip_time(&self) -> Option<Duration> {
+        self.timers.round_trip()
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.close == CloseState::Open
+    }
+
+    /// Whether our part of the closing handshake is done or given up, and all of it written.
+    pub(crate) fn is_finished(&self) -> bool {
+        matches!(self.close, CloseState::Done | CloseState::Failed | CloseState::Abandoned)
+            && !self.output.has_remaining()
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.close == CloseState::Abandoned
+    }
+
+    pub(crate) const fn close_timeout(&self) -> Duration {
+        self.timers.close_timeout()
+    }
+
+    pub(crate) const fn has_deadlines(&self) -> bool {
+        self.timers.any()
+    }
+
+    /// Whether another message is taken: less than the high-water mark waits.
+    #[inline]
+    pub(crate) fn has_room(&self) -> bool {
+        self.output.remaining() < self.high_water_mark
+    }
+
+    /// Whether the output has memory.
+    pub(crate) const fn has_buffer(&self) -> bool {
+        self.output.has_buffer()
+    }
+
+    /// Lends the output memory.
+    pub(crate) fn give_buffer(&mut self, buffer: Vec<u8>) {
+        self.output.give_buffer(buffer);
+    }
+
+    /// Takes back the output's memory; only while nothing waits.
+    pub(crate) fn take_buffer(&mut self) -> Option<Vec<u8>> {
+        self.output.take_buffer()
+    }
+
+    /// Puts bytes in front of all frames: the handshake's response.
+    pub(crate) fn put_head(&mut self, head: &[u8]) {
+        self.output.put_raw(head);
+    }
+
+    /// Pings the peer if it is time to, and says when to call again. An error is one to
+    /// [`fail`](Self::fail) with.
+    pub(crate) fn handle_timeout(
+        &mut self,
+        now: Instant,
+        progress: Progress,
+    ) -> Result<Option<Instant>, ProtocolError> {
+        if self.close == CloseState::Abandoned {
+            return Ok(None);
+        }
+        match self.timers.update(now, progress, self.close != CloseState::Open) {
+            Due::Nothing => {}
+            Due::Ping => {
+                // Without randomness no ping leaves, and the connection fails when it is not answered.
+                let [a, b, c, d] = self.random.key().unwrap_or_default();
+                let [e, f, g, h] = self.random.key().unwrap_or_default();
+                let payload = [a, b, c, d, e, f, g, h];
+                let _unsent = self.put(Opcode::Ping, true, OutgoingPayload::Borrowed(&payload));
+                self.timers.pinged(payload, now);
+            }
+            Due::Failed(error) => return Err(error),
+            Due::Abandon => {
+                let unanswered = self.close == CloseState::Sent;
+                self.abandon();
+                return if unanswered { Err(ProtocolError::CloseTimeout) } else { Ok(None) };
+            }
+        }
+        Ok(self.timers.next())
+    }
+
+    #[inline(always)]
+    fn check_open(&self) -> Result<(), SendError> {
+        if self.close != CloseState::Open {
+            return Err(SendError::Closed);
+        }
+        if !self.has_room() {
+            return Err(SendError::QueueFull);
+        }
+        Ok(())
+    }
+
+    fn control(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
+        self.check_open()?;
+        // §5.5: "All control frames MUST have a payload length of 125 bytes or less".
+        if payload.len() > 125 {
+            return Err(SendError::ControlTooLong);
+        }
+        self.put(opcode, true, OutgoingPayload::Borrowed(payload))
+    }
+
+    #[cold]
+    fn send_in_fragments(&mut self, message: Outgoing<'_>) -> Result<(), SendError> {
+        let mut opcode = message.opcode;
+        let mut rest = message.payload;
+        while rest.len() > self.fragment_size {
+            let first = rest.split_to(self.fragment_size);
+            self.put(opcode, false, first)?;
+            opcode = Opcode::Continuation;
+        }
+        self.put(opcode, true, rest)
+    }
+
+    /// Queues a frame. Here a message would be deflated, before it is framed.
+    #[inline(always)]
+    fn put(&mut self, opcode: Opcode, fin: bool, payload: OutgoingPayload<'_>) -> Result<(), SendError> {
+        // §5.3: "the client MUST pick a fresh masking key from the set of allowed 32-bit values" for each
+        // frame.
+        let mask = match self.role {
+            Role::Client => Some(self.random.key()?),
+            Role::Server => None,
+        };
+        let header = Header { fin, mask, ..Header::new(opcode, payload.len() as u64) };
+        match payload {
+            OutgoingPayload::Borrowed(payload) => self.output.put(header, payload),
+            OutgoingPayload::Owned(payload) if payload.len() < Output::INSERTED => {
+                self.output.put(header, &payload);
+            }
+            OutgoingPayload::Owned(payload) => self.put_large(header, payload),
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn put_large(&mut self, header: Header, payload: Bytes) {
+        let Some(key) = header.mask else { return self.output.put_owned(header, payload) };
+        match payload.try_into_mut() {
+            Ok(mut alone) => {
+                mask::apply(&mut alone, key);
+                self.output.put_owned(header, alone.freeze());
+            }
+            Err(shared) => self.output.put(header, &shared),
+        }
+    }
+
+    /// Queues a Close frame, and notes what it says. A pong that is owed goes first.
+    fn put_close(&mut self, frame: Option<CloseFrame>) -> Result<(), SendError> {
+        if let Some(pong) = self.pong.take() {
+            self.put(Opcode::Pong, true, OutgoingPayload::Owned(pong))?;
+        }
+        let mut payload = Vec::new();
+        if let Some(CloseFrame { code, reason }) = &frame {
+            payload.extend_from_slice(&code.as_u16().to_be_bytes());
+            payload.extend_from_slice(reason.as_bytes());
+        }
+        self.put(Opcode::Close, true, OutgoingPayload::Borrowed(&payload))?;
+        let role = self.role;
+        let info = self.info();
+        info.sent = frame.unwrap_or_else(|| CloseCode::NO_STATUS.into());
+        info.first.get_or_insert(role);
+        Ok(())
+    }
+
+    fn info(&mut self) -> &mut CloseInfo {
+        self.close_info.get_or_insert_with(|| {
+            Box::new(CloseInfo {
+                sent: CloseCode::ABNORMAL.into(),
+                received: CloseCode::ABNORMAL.into(),
+                first: None,
+                clean: false,
+            })
+        })
+    }
+
+    /// §5.5.2: "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it
+    /// already received a Close frame."
+    #[cold]
+    pub(crate) fn answer_ping(&mut self, payload: &[u8]) {
+        if self.close != CloseState::Open {
+            return; // §5.5.1: nothing follows our Close frame
+        }
+        // §5.5.3: "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to
+        // previous Ping frame(s), the endpoint MAY elect to send a Pong frame for only the most recently
+        // processed Ping frame."
+        if !self.output.has_remaining() {
+            self.pong_queued = false;
+        }
+        if self.pong_queued && self.output.remaining() >= Self::PONG_ROOM {
+            self.pong = Some(Bytes::copy_from_slice(payload));
+        } else {
+            self.pong = None;
+            self.put_pong(payload);
+        }
+    }
+
+    fn put_pong(&mut self, payload: &[u8]) {
+        // Without randomness a client can send nothing; its next message will say so.
+        self.pong_queued = self.put(Opcode::Pong, true, OutgoingPayload::Borrowed(payload)).is_ok();
+    }
+
+    /// Queues the pong that waits, once there is room.
+    #[cold]
+    fn settle_pong(&mut self) {
+        if self.output.remaining() < Self::PONG_ROOM
+            && let Some(pong) = self.pong.take()
+        {
+            self.put_pong(&pong);
+        }
+    }
+
+    /// §5.5.1: "If an endpoint receives a Close frame and did not previously send a Close frame, the
+    /// endpoint MUST send a Close frame in response. (When sending a Close frame in response, the
+    /// endpoint typically echos the status code it received.)"
+    #[cold]
+    pub(crate) fn answer_close(&mut self, frame: Option<CloseFrame>) {
+        let peer = self.role.peer();
+        let info = self.info();
+        info.first.get_or_insert(peer);
+        info.received = frame.clone().unwrap_or_else(|| CloseCode::NO_STATUS.into());
+        match self.close {
+            CloseState::Open => match self.put_close(frame) {
+                Ok(()) => self.close = CloseState::Done,
+                Err(_) => self.abandon(),
+            },
+            CloseState::Sent => self.close = CloseState::Done,
+            CloseState::Done | CloseState::Failed | CloseState::Abandoned => return,
+        }
+        self.info().clean = self.close == CloseState::Done;
+    }
+}

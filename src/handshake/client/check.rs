@@ -1,0 +1,61 @@
+use crate::connection::Agreement;
+use crate::handshake::fields::single;
+use crate::handshake::{HandshakeError, accept_key, tokens};
+use http::header::{self, HeaderMap};
+use http::{Response, Version};
+
+/// Holds a 101 response against what was asked for: the six points of §4.1, and what has been agreed on.
+pub(super) fn response<B>(
+    response: &Response<B>,
+    key: &str,
+    protocols: &[String],
+) -> Result<Agreement, HandshakeError> {
+    let headers = response.headers();
+    // RFC 9110 §7.8: an upgrade is one of HTTP/1.1; "A server MUST ignore an Upgrade header field that is
+    // received in an HTTP/1.0 request."
+    if response.version() != Version::HTTP_11 {
+        return Err(HandshakeError::Malformed("the version is not HTTP/1.1"));
+    }
+
+    // "2. If the response lacks an |Upgrade| header field or the |Upgrade| header field contains a value that
+    // is not an ASCII case-insensitive match for the value "websocket", the client MUST _Fail the WebSocket
+    // Connection_."
+    if !single(headers, &header::UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case("websocket")) {
+        return Err(HandshakeError::Upgrade);
+    }
+
+    // "3. If the response lacks a |Connection| header field or the |Connection| header field doesn't contain a
+    // token that is an ASCII case-insensitive match for the value "Upgrade" ..."
+    if !tokens::contains(headers, &header::CONNECTION, "upgrade") {
+        return Err(HandshakeError::Connection);
+    }
+
+    // "4. If the response lacks a |Sec-WebSocket-Accept| header field or the |Sec-WebSocket-Accept| contains a
+    // value other than the base64-encoded SHA-1 ... but ignoring any leading and trailing whitespace ..."
+    if single(headers, &header::SEC_WEBSOCKET_ACCEPT) != Some(&accept_key(key.as_bytes())) {
+        return Err(HandshakeError::Accept);
+    }
+
+    Ok(Agreement { extensions: extensions(headers)?, protocol: protocol(headers, protocols)? })
+}
+
+/// "5. If the response includes a |Sec-WebSocket-Extensions| header field and this header field indicates the
+/// use of an extension that was not present in the client's handshake ..."
+fn extensions(headers: &HeaderMap) -> Result<Box<str>, HandshakeError> {
+    // SEAM for extensions: what `Request::to_bytes` offers may be answered here.
+    match headers.get(header::SEC_WEBSOCKET_EXTENSIONS) {
+        None => Ok(Box::default()),
+        Some(value) => Err(HandshakeError::extension(value.as_bytes())),
+    }
+}
+
+/// "6. If the response includes a |Sec-WebSocket-Protocol| header field and this header field indicates the
+/// use of a subprotocol that was not present in the client's handshake ..."
+fn protocol(headers: &HeaderMap, requested: &[String]) -> Result<Option<Box<str>>, HandshakeError> {
+    let Some(value) = headers.get(header::SEC_WEBSOCKET_PROTOCOL) else { return Ok(None) };
+    // §11.3.4: "the |Sec-WebSocket-Protocol| header field MUST NOT appear more than once in an HTTP response."
+    match single(headers, &header::SEC_WEBSOCKET_PROTOCOL) {
+        Some(chosen) if requested.iter().any(|requested| requested == chosen) => Ok(Some(chosen.into())),
+        _ => Err(HandshakeError::protocol(value.as_bytes())),
+    }
+}

@@ -1,0 +1,368 @@
+//! Joins a [`Connection`] and a [`Transport`]: the only place that does.
+
+use super::pool;
+use super::transport::Transport;
+use crate::connection::{Connection, Descriptor, Event, Sender};
+use crate::error::Error;
+use crate::frame::CloseFrame;
+use crate::message::Message;
+use bytes::Buf;
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+/// A connection over a transport.
+///
+/// It reads for as long as bytes are there, and writes what is queued when a read would block, or at
+/// 64 KiB: so a burst of messages is answered by one write. That the network takes nothing never keeps
+/// it from reading.
+///
+/// All state is here and none in a call, so a call that returned `Pending` may be forgotten.
+#[derive(Debug)]
+pub(super) struct Driver<T> {
+    pub(super) transport: T,
+    pub(super) connection: Connection,
+    phase: Phase,
+    writing: Writing,
+    deadline: Option<Instant>,
+}
+
+/// How far a connection is on its way out.
+#[derive(Debug)]
+enum Phase {
+    /// Events come.
+    Open,
+    /// No more events come. The Close frame leaves, and the stream ends; then this is reported.
+    Ending { outcome: Result<(), Error>, shut_down: bool },
+    /// It was reported.
+    Ended { clean: bool },
+}
+
+/// Whether the writing direction works. When it breaks, what the peer has sent is still read.
+#[derive(Debug)]
+enum Writing {
+    Works,
+    /// To be reported, unless a Close frame is found that says something better.
+    Broken(io::Error),
+    Reported,
+}
+
+impl<T: Transport> Driver<T> {
+    /// From this many queued bytes on, it writes although more can be read.
+    const WRITE_AT: usize = 64 << 10;
+
+    pub(super) fn new(transport: T, connection: Connection) -> Self {
+        let mut driver =
+            Self { transport, connection, phase: Phase::Open, writing: Writing::Works, deadline: None };
+        driver.note_time();
+        driver
+    }
+
+    /// The same connection over another transport.
+    pub(super) fn replace_transport<U>(self, transport: U) -> (T, Driver<U>) {
+        let Self { transport: old, connection, phase, writing, deadline } = self;
+        (old, Driver { transport, connection, phase, writing, deadline })
+    }
+
+    /// When [`note_time`](Self::note_time) is due.
+    pub(super) const fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// The next event, for [`lend`](Self::lend). `None`: the connection was closed cleanly.
+    #[inline(always)]
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Descriptor>, Error>> {
+        if let Phase::Open = self.phase
+            && let Ok(Some(descriptor)) = self.connection.advance()
+        {
+            if self.connection.buffered_amount() >= Self::WRITE_AT {
+                self.write_what_goes(cx);
+            }
+            return Poll::Ready(Ok(Some(descriptor)));
+        }
+        self.poll_next_slowly(cx)
+    }
+
+    /// Lends an event, and the sending half beside it. `None`: it is no valid text; poll again for the
+    /// error.
+    #[inline(always)]
+    pub(super) fn lend(&mut self, descriptor: Descriptor) -> Option<(Event<'_>, &mut Sender)> {
+        self.sender();
+        self.connection.lend(descriptor).ok()
+    }
+
+    /// The sending half, ready to be queued to.
+    #[inline(always)]
+    pub(super) fn sender(&mut self) -> &mut Sender {
+        let (_, sender) = self.connection.halves();
+        if !sender.has_buffer() {
+            sender.give_buffer(pool::take());
+        }
+        sender
+    }
+
+    /// Ready when less than the high-water mark is queued.
+    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        while !self.sender().has_room() {
+            match self.poll_write(cx) {
+                Poll::Ready(written) => written?,
+                Poll::Pending if self.sender().has_room() => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ready when all that was queued has left.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.poll_write(cx))?;
+        match ready!(self.transport.poll_flush(cx)) {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(error) => {
+                self.break_writing(error);
+                Poll::Ready(self.check_writing())
+            }
+        }
+    }
+
+    /// Queues a Close frame, unless the connection is closing already.
+    pub(super) fn start_close(&mut self, frame: Option<CloseFrame>) -> Result<(), Error> {
+        if matches!(self.phase, Phase::Open) && self.sender().is_open() {
+            self.sender().close(frame)?;
+            self.note_time();
+        }
+        Ok(())
+    }
+
+    /// The next message, owned; what else comes is passed over.
+    pub(super) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
+        while let Some(descriptor) = ready!(self.poll_next(cx))? {
+            match self.lend(descriptor) {
+                Some((Event::TextPart { .. } | Event::BinaryPart { .. }, _)) => {
+                    return Poll::Ready(Err(Error::Streaming));
+                }
+                Some((event, _)) => {
+                    if let Some(message) = event.into_message() {
+                        return Poll::Ready(Ok(Some(message)));
+                    }
+                }
+                None => {}
+            }
+        }
+        Poll::Ready(Ok(None))
+    }
+
+    /// Ready when the connection is closed; what comes until then is dropped.
+    pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        while let Some(descriptor) = ready!(self.poll_next(cx))? {
+            let _dropped = self.lend(descriptor); // lending is what validates a text
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    #[inline(never)]
+    fn poll_next_slowly(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Descriptor>, Error>> {
+        loop {
+            match self.phase {
+                Phase::Ended { clean: true } => return Poll::Ready(Ok(None)),
+                Phase::Ended { clean: false } => return Poll::Ready(Err(Error::Closed)),
+                Phase::Ending { .. } => {
+                    ready!(self.poll_end(cx));
+                    let phase = std::mem::replace(&mut self.phase, Phase::Ended { clean: false });
+                    if let Phase::Ending { outcome, .. } = phase {
+                        self.phase = Phase::Ended { clean: outcome.is_ok() };
+                        return Poll::Ready(outcome.map(|()| None));
+                    }
+                }
+                Phase::Open => match self.connection.advance() {
+                    Ok(Some(descriptor)) => return Poll::Ready(Ok(Some(descriptor))),
+                    Ok(None) if self.connection.halves().0.is_closed() => self.end(Ok(())),
+                    Ok(None) => ready!(self.poll_fill(cx)),
+                    Err(error) => self.end(Err(error.into())),
+                },
+            }
+        }
+    }
+
+    /// Begins to end the connection.
+    fn end(&mut self, outcome: Result<(), Error>) {
+        let outcome = outcome.or_else(|error| match self.check_writing() {
+            Ok(()) => Err(error),
+            earlier => earlier,
+        });
+        self.phase = Phase::Ending { outcome, shut_down: false };
+        self.note_time();
+    }
+
+    /// Reads once. Before it waits for input, what is queued leaves.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if self.transport.poll_deadline(cx, self.deadline).is_ready() {
+                self.note_time();
+                return Poll::Ready(());
+            }
+            if T::BLOCKS {
+                self.write_what_goes(cx);
+                if let Some(buffer) = self.connection.halves().1.take_buffer() {
+                    pool::give(buffer);
+                }
+            }
+            match self.poll_read(cx) {
+                Poll::Ready(Ok(())) => return Poll::Ready(()),
+                Poll::Ready(Err(error)) => {
+                    self.sender().abandon();
+                    self.end(Err(error.into()));
+                    return Poll::Ready(());
+                }
+                Poll::Pending => {
+                    if !T::BLOCKS {
+                        self.write_what_goes(cx);
+                    }
+                    self.give_buffers_back();
+                    if !self.blocked_beyond_deadline() {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads once, into whatever the connection wants filled.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let (receiver, _) = self.connection.halves();
+        if receiver.wants_buffer() {
+            receiver.give_buffer(pool::take());
+        }
+        match ready!(self.transport.poll_read(cx, receiver.input()))? {
+            0 => receiver.receive_eof(),
+            n => receiver.filled(n).map_err(io::Error::other)?,
+        }
+        if self.deadline.is_some() || self.connection.has_deadlines() {
+            self.note_time();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes all that is queued; that it is broken is for later.
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.connection.output().has_remaining() {
+            if T::BLOCKS {
+                let _write_at_least_once = self.transport.poll_deadline(cx, self.deadline);
+            }
+            match poll_write_some(&mut self.transport, cx, self.connection.output()) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => self.break_writing(error),
+                Poll::Pending if self.blocked_beyond_deadline() => self.note_time(),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Writes all that is queued.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.poll_drain(cx));
+        Poll::Ready(self.check_writing())
+    }
+
+    /// Writes what the network takes now; that it takes no more, or is broken, is for later.
+    fn write_what_goes(&mut self, cx: &mut Context<'_>) {
+        if self.connection.output().has_remaining()
+            && self.poll_drain(cx).is_ready()
+            && let Poll::Ready(Err(error)) = self.transport.poll_flush(cx)
+        {
+            self.break_writing(error);
+        }
+    }
+
+    /// Whether a blocking read or write has ended because of the deadline.
+    fn blocked_beyond_deadline(&self) -> bool {
+        T::BLOCKS && self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    pub(super) fn break_writing(&mut self, error: io::Error) {
+        self.writing = Writing::Broken(error);
+        self.sender().abandon();
+    }
+
+    /// Reports, once, that writing has failed.
+    pub(super) fn check_writing(&mut self) -> Result<(), Error> {
+        match std::mem::replace(&mut self.writing, Writing::Reported) {
+            Writing::Works => {
+                self.writing = Writing::Works;
+                Ok(())
+            }
+            Writing::Broken(error) => Err(error.into()),
+            Writing::Reported => Err(Error::Closed),
+        }
+    }
+
+    /// Ends the stream so that the peer can read our Close frame: §7.1.1 would have us shut down the
+    /// writing side, read "until obtaining a return value of 0 indicating that the peer has also
+    /// performed an orderly shutdown", and close. It takes no longer than the close timeout.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if self.transport.poll_deadline(cx, self.deadline).is_ready() {
+                self.note_time();
+            }
+            if self.sender().is_abandoned() {
+                return Poll::Ready(());
+            }
+            self.write_what_goes(cx);
+            if self.connection.wants_shutdown()
+                && let Phase::Ending { shut_down: shut_down @ false, .. } = &mut self.phase
+            {
+                // The stream may be closed already, and is about to be.
+                let _harmless = ready!(self.transport.poll_shutdown(cx));
+                *shut_down = true;
+            }
+            if self.connection.halves().0.at_eof() && self.connection.wants_shutdown() {
+                return Poll::Ready(());
+            }
+            match self.poll_read(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => self.sender().abandon(),
+                Poll::Pending if self.blocked_beyond_deadline() => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Tells the connection what time it is.
+    pub(super) fn note_time(&mut self) {
+        if self.connection.has_deadlines() {
+            self.deadline = self.connection.handle_timeout(Instant::now());
+        }
+    }
+
+    fn give_buffers_back(&mut self) {
+        let (receiver, sender) = self.connection.halves();
+        pool::give(receiver.take_buffer());
+        if let Some(buffer) = sender.take_buffer() {
+            pool::give(buffer);
+        }
+    }
+}
+
+/// Writes once: one chunk by a plain write, several by a vectored one.
+pub(super) fn poll_write_some<T: Transport>(
+    transport: &mut T,
+    cx: &mut Context<'_>,
+    output: &mut impl Buf,
+) -> Poll<io::Result<()>> {
+    let mut slices = [IoSlice::new(&[]); CHUNKS];
+    let filled = output.chunks_vectored(&mut slices);
+    let slices = slices.get(..filled).unwrap_or_default();
+    let offered = slices.iter().map(|slice| slice.len()).sum();
+    match ready!(transport.poll_write(cx, slices))? {
+        0 => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+        n if n > offered => Poll::Ready(Err(io::Error::other("more was written than there was"))),
+        n => {
+            output.advance(n);
+            Poll::Ready(Ok(()))
+        }
+    }
+}
+
+/// How many chunks one write takes at most.
+const CHUNKS: usize = 64;

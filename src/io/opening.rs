@@ -1,0 +1,154 @@
+use super::driver::poll_write_some;
+use super::pool;
+use super::transport::Transport;
+use crate::error::{Error, HandshakeError};
+use crate::handshake::{client, server};
+use bytes::{Buf, Bytes};
+use std::io;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+/// An opening handshake over a transport: what [`Driver`](super::driver::Driver) is for a connection.
+///
+/// All state is here and none in a call, so a call that returned `Pending` may be forgotten.
+#[derive(Debug)]
+pub(super) struct Opening<T, H> {
+    pub(super) transport: T,
+    pub(super) handshake: H,
+    deadline: Instant,
+    /// The handshake has failed; its refusal leaves, and the stream ends, before this is reported.
+    failed: Option<Error>,
+    shut_down: bool,
+}
+
+/// The two sides of the handshake, as far as they are driven alike.
+pub(super) trait Handshake {
+    /// Whether the peer's head is wanted, whole.
+    fn is_complete(&self) -> bool;
+    fn output(&mut self) -> &mut Bytes;
+    fn receive(&mut self, bytes: &[u8]) -> Result<(), HandshakeError>;
+    fn receive_eof(&mut self) -> Result<(), HandshakeError>;
+    fn handle_timeout(&mut self) -> HandshakeError;
+}
+
+impl<T: Transport, H: Handshake> Opening<T, H> {
+    pub(super) fn new(transport: T, handshake: H, deadline: Instant) -> Self {
+        Self { transport, handshake, deadline, failed: None, shut_down: false }
+    }
+
+    /// Ready when the peer's head is complete, and everything of ours is written.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        loop {
+            if self.transport.poll_deadline(cx, Some(self.deadline)).is_ready() {
+                let error = self.failed.take();
+                return Poll::Ready(Err(error.unwrap_or_else(|| self.handshake.handle_timeout().into())));
+            }
+            match self.poll_once(cx) {
+                Poll::Ready(Ok(false)) => {}
+                Poll::Ready(Ok(true)) => {
+                    // From here on the deadline is nobody's.
+                    let _disarmed = self.transport.poll_deadline(cx, None);
+                    return Poll::Ready(Ok(()));
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.failed.take().unwrap_or(error))),
+                Poll::Pending if T::BLOCKS && Instant::now() >= self.deadline => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Writes all there is, then reads once. True: it is complete.
+    fn poll_once(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
+        while self.handshake.output().has_remaining() {
+            ready!(poll_write_some(&mut self.transport, cx, self.handshake.output()))?;
+        }
+        ready!(self.transport.poll_flush(cx))?;
+        if self.failed.is_some() && !self.shut_down {
+            ready!(self.transport.poll_shutdown(cx))?;
+            self.shut_down = true;
+        } else if self.failed.is_none() && self.handshake.is_complete() {
+            return Poll::Ready(Ok(true));
+        }
+
+        let mut buffer = pool::take();
+        let read = self.transport.poll_read(cx, &mut buffer);
+        let received = match read {
+            Poll::Ready(Ok(n)) => buffer.get(..n).ok_or_else(|| {
+                // It claims to have written beyond its buffer.
+                io::Error::other(crate::error::Overfilled)
+            }),
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Pending => {
+                pool::give(buffer);
+                return Poll::Pending;
+            }
+        };
+        let result = match received {
+            // After a refusal the stream is read to its end, so that nothing still under way resets it
+            // before the refusal was read.
+            Ok([]) if self.failed.is_some() => Err(Error::Closed),
+            Ok(_) if self.failed.is_some() => Ok(()),
+            Ok([]) => self.handshake.receive_eof().map_err(Error::from),
+            Ok(bytes) => self.handshake.receive(bytes).map_err(Error::from),
+            Err(error) => return Poll::Ready(Err(error.into())),
+        };
+        pool::give(buffer);
+        match result {
+            Ok(()) => Poll::Ready(Ok(false)),
+            Err(error) if self.failed.is_none() && self.handshake.output().has_remaining() => {
+                self.failed = Some(error);
+                Poll::Ready(Ok(false))
+            }
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    /// Refuses: what the handshake's output holds leaves, then `error` is reported.
+    pub(super) fn fail(&mut self, error: HandshakeError) {
+        self.failed = Some(error.into());
+    }
+}
+
+impl Handshake for client::Handshake {
+    fn is_complete(&self) -> bool {
+        self.response().is_some()
+    }
+
+    fn output(&mut self) -> &mut Bytes {
+        self.output()
+    }
+
+    fn receive(&mut self, bytes: &[u8]) -> Result<(), HandshakeError> {
+        self.receive(bytes).map(|_| ())
+    }
+
+    fn receive_eof(&mut self) -> Result<(), HandshakeError> {
+        self.receive_eof()
+    }
+
+    fn handle_timeout(&mut self) -> HandshakeError {
+        self.handle_timeout()
+    }
+}
+
+impl Handshake for server::Handshake {
+    fn is_complete(&self) -> bool {
+        self.request().is_some()
+    }
+
+    fn output(&mut self) -> &mut Bytes {
+        self.output()
+    }
+
+    fn receive(&mut self, bytes: &[u8]) -> Result<(), HandshakeError> {
+        self.receive(bytes).map(|_| ())
+    }
+
+    fn receive_eof(&mut self) -> Result<(), HandshakeError> {
+        self.receive_eof()
+    }
+
+    fn handle_timeout(&mut self) -> HandshakeError {
+        self.handle_timeout()
+    }
+}

@@ -1,0 +1,367 @@
+//! One blocking connection for two threads.
+//!
+//! ```text
+//!   Reader                    one Driver, locked                    Writer
+//!   reads the stream,   ──>   only between system calls   <──   queues messages,
+//!   with no lock held         (its transport is a mailbox)      then writes, as the Reader
+//!                                                               does with what is owed
+//! ```
+//!
+//! A thread that blocks in a system call holds no lock that the other direction needs, so reading goes
+//! on while writing is blocked, and the other way round.
+
+use super::driver::{Driver, poll_write_some};
+use super::pool;
+use super::transport::{Std, Transport, TryClone};
+use crate::connection::{CloseInfo, Output, State};
+use crate::error::Error;
+use crate::frame::CloseFrame;
+use crate::message::{Message, Outgoing, PreparedMessage};
+use bytes::Buf;
+use std::io::{self, IoSlice, Read, Write};
+use std::ops::Range;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
+
+/// The reading half of a [split](super::blocking::WebSocket::split) connection.
+///
+/// It also sends what is owed to the peer, so keep reading. Dropping it ends the connection as soon as the
+/// [`Writer`]s are dropped too.
+#[derive(Debug)]
+pub struct Reader<S> {
+    stream: Std<S>,
+    shared: Arc<Shared<S>>,
+}
+
+/// The writing half of a [split](super::blocking::WebSocket::split) connection; clone it for more
+/// threads. Each message goes out whole.
+#[derive(Debug)]
+pub struct Writer<S> {
+    shared: Arc<Shared<S>>,
+}
+
+impl<S> Clone for Writer<S> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+#[derive(Debug)]
+struct Shared<S> {
+    driver: Mutex<Driver<Mailbox>>,
+    /// The reader has seen the end.
+    ended: Condvar,
+    /// Locked while writing, by whichever thread does; never waited for while `driver` is locked.
+    wire: Mutex<Wire<S>>,
+    close_timeout: Duration,
+}
+
+/// What the halves do to the network, as the driver sees it: it takes what was read from here, and the
+/// halves take what it wants written.
+#[derive(Debug, Default)]
+struct Mailbox {
+    /// What the reader's last read came to.
+    incoming: Option<io::Result<(Vec<u8>, Range<usize>)>>,
+    /// The driver has asked for the end of the writing direction.
+    shutdown: bool,
+    /// The reader has seen the end, or is gone.
+    ended: bool,
+}
+
+#[derive(Debug)]
+struct Wire<S> {
+    transport: Std<S>,
+    /// What is being written.
+    batch: Output,
+    shut_down: bool,
+}
+
+pub(super) fn split<S: Read + Write + TryClone>(
+    driver: Driver<Std<S>>,
+) -> io::Result<(Reader<S>, Writer<S>)> {
+    let stream = driver.transport.try_clone()?;
+    let close_timeout = driver.connection.close_timeout();
+    let (transport, driver) = driver.replace_transport(Mailbox::default());
+    let shared = Arc::new(Shared {
+        driver: Mutex::new(driver),
+        ended: Condvar::new(),
+        wire: Mutex::new(Wire { transport, batch: Output::default(), shut_down: false }),
+        close_timeout,
+    });
+    Ok((Reader { stream, shared: Arc::clone(&shared) }, Writer { shared }))
+}
+
+impl<S: Read + Write> Reader<S> {
+    /// The next message; as [`WebSocket::read`](super::blocking::WebSocket::read).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read(&mut self) -> Result<Option<Message>, Error> {
+        let cx = &mut Context::from_waker(Waker::noop());
+        loop {
+            let mut driver = self.shared.driver();
+            let polled = driver.poll_message(cx);
+            let deadline = driver.deadline();
+            drop(driver);
+            if let Poll::Ready(result) = polled {
+                if !matches!(result, Ok(Some(_)) | Err(Error::Streaming)) {
+                    self.shared.end();
+                }
+                return result;
+            }
+
+            self.shared.write_if_nobody_does();
+            let _read_at_least_once = self.stream.poll_deadline(cx, deadline);
+            let mut buffer = pool::take();
+            let incoming = match self.stream.poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(n)) if n > buffer.len() => Err(io::Error::other(crate::error::Overfilled)),
+                Poll::Ready(Ok(n)) => Ok((buffer, 0..n)),
+                Poll::Ready(Err(error)) => Err(error),
+                Poll::Pending if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+                    pool::give(buffer);
+                    continue;
+                }
+                Poll::Pending => {
+                    pool::give(buffer);
+                    return Err(io::Error::from(io::ErrorKind::WouldBlock).into());
+                }
+            };
+            self.shared.driver().transport.incoming = Some(incoming);
+        }
+    }
+
+    /// How far the connection has come.
+    pub fn state(&self) -> State {
+        self.shared.driver().connection.state()
+    }
+
+    /// How the connection ended or is ending; `None` while it is open.
+    pub fn close_info(&self) -> Option<CloseInfo> {
+        self.shared.driver().connection.close_info().cloned()
+    }
+}
+
+impl<S> Drop for Reader<S> {
+    fn drop(&mut self) {
+        self.shared.end();
+    }
+}
+
+impl<S: Read + Write> Writer<S> {
+    /// Sends a message, and returns when it has been written; other threads' messages may go with it.
+    ///
+    /// # Errors
+    /// As for [`WebSocket::send`](super::blocking::WebSocket::send).
+    pub fn send<'m>(&self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
+        let message = message.into();
+        self.with_room()?.sender().send(message)?;
+        self.flush()
+    }
+
+    /// Sends a message that was framed before.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send).
+    pub fn send_prepared(&self, message: &PreparedMessage) -> Result<(), Error> {
+        self.with_room()?.sender().send_prepared(message)?;
+        self.flush()
+    }
+
+    /// Sends a ping of at most 125 bytes.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send); and if the payload is longer.
+    pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
+        self.with_room()?.sender().ping(payload)?;
+        self.flush()
+    }
+
+    /// Writes all that is queued.
+    ///
+    /// # Errors
+    /// As for [`WebSocket::flush`](super::blocking::WebSocket::flush).
+    pub fn flush(&self) -> Result<(), Error> {
+        match self.shared.write(self.shared.wire.lock().unwrap_or_else(PoisonError::into_inner)) {
+            Poll::Ready(()) => self.shared.driver().check_writing(),
+            Poll::Pending => Err(io::Error::from(io::ErrorKind::WouldBlock).into()),
+        }
+    }
+
+    /// Sends a Close frame, waits until the [`Reader`] has seen the end, at most for the
+    /// [`close_timeout`](crate::Config::close_timeout), and says how it went.
+    ///
+    /// # Errors
+    /// The code or reason cannot be sent: the connection then goes on. Writing failed.
+    pub fn close(&self, frame: impl Into<Option<CloseFrame>>) -> Result<CloseInfo, Error> {
+        self.shared.driver().start_close(frame.into())?;
+        self.flush()?;
+        let driver = self.shared.driver();
+        let (mut driver, waited) = self
+            .shared
+            .ended
+            .wait_timeout_while(driver, self.shared.close_timeout, |driver| !driver.transport.ended)
+            .unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() {
+            driver.sender().abandon();
+        }
+        let info = driver.connection.close_info().cloned();
+        drop(driver);
+        if waited.timed_out() {
+            // The reader may be waiting for a peer that has nothing more to say.
+            self.shared.wire.lock().unwrap_or_else(PoisonError::into_inner).transport.shutdown_both();
+        }
+        info.ok_or(Error::Closed)
+    }
+
+    /// How many bytes wait to be written and are not being written.
+    pub fn buffered_amount(&self) -> usize {
+        self.shared.driver().connection.buffered_amount()
+    }
+
+    /// The driver, once it takes another message.
+    fn with_room(&self) -> Result<MutexGuard<'_, Driver<Mailbox>>, Error> {
+        loop {
+            let mut driver = self.shared.driver();
+            if driver.sender().has_room() {
+                return Ok(driver);
+            }
+            drop(driver);
+            self.flush()?;
+        }
+    }
+}
+
+impl<S> Shared<S> {
+    fn driver(&self) -> MutexGuard<'_, Driver<Mailbox>> {
+        self.driver.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self) {
+        self.driver().transport.ended = true;
+        self.ended.notify_all();
+    }
+}
+
+impl<S: Read + Write> Shared<S> {
+    /// Writes all that is queued, unless another thread is doing so: it will find what was queued before
+    /// this was called.
+    fn write_if_nobody_does(&self) {
+        if self.has_output() {
+            let wire = match self.wire.try_lock() {
+                Ok(wire) => wire,
+                Err(TryLockError::Poisoned(wire)) => wire.into_inner(),
+                Err(TryLockError::WouldBlock) => return,
+            };
+            // If it fails, the driver knows, and reports it when reading ends.
+            let _later = self.write(wire);
+        }
+    }
+
+    fn has_output(&self) -> bool {
+        let mut driver = self.driver();
+        driver.connection.output().has_remaining() || driver.transport.shutdown
+    }
+
+    /// Writes all that is queued; pending if the stream takes no more. What comes while it writes goes
+    /// too, and what comes between its last look and its unlocking is found by looking once more.
+    fn write<'s>(&'s self, mut wire: MutexGuard<'s, Wire<S>>) -> Poll<()> {
+        let cx = &mut Context::from_waker(Waker::noop());
+        loop {
+            ready!(self.write_batches(cx, &mut wire));
+            if std::mem::take(&mut self.driver().transport.shutdown) && !wire.shut_down {
+                wire.shut_down = true;
+                // The stream may be closed already, and is about to be.
+                let _harmless = wire.transport.poll_shutdown(cx);
+            }
+            drop(wire);
+            if !self.has_output() {
+                return Poll::Ready(());
+            }
+            match self.wire.try_lock() {
+                Ok(again) => wire = again,
+                Err(_) => return Poll::Ready(()), // another thread writes it
+            }
+        }
+    }
+
+    fn write_batches(&self, cx: &mut Context<'_>, wire: &mut Wire<S>) -> Poll<()> {
+        let Wire { transport, batch, .. } = wire;
+        loop {
+            let mut driver = self.driver();
+            if !batch.has_remaining() {
+                std::mem::swap(batch, driver.connection.output());
+            }
+            let deadline = driver.deadline();
+            drop(driver);
+            let _write_at_least_once = transport.poll_deadline(cx, deadline);
+            let written = if batch.has_remaining() {
+                poll_write_some(transport, cx, batch)
+            } else {
+                transport.poll_flush(cx)
+            };
+            match written {
+                Poll::Ready(Ok(())) if batch.has_remaining() || self.has_output() => {}
+                Poll::Ready(Ok(())) => return Poll::Ready(()),
+                Poll::Ready(Err(error)) => {
+                    batch.clear();
+                    self.driver().break_writing(error);
+                    return Poll::Ready(());
+                }
+                Poll::Pending if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+                    let mut driver = self.driver();
+                    driver.note_time();
+                    if driver.sender().is_abandoned() {
+                        batch.clear();
+                    }
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+impl Transport for Mailbox {
+    const BLOCKS: bool = false;
+
+    fn poll_read(&mut self, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        match self.incoming.take() {
+            None => Poll::Pending,
+            Some(Err(error)) => Poll::Ready(Err(error)),
+            Some(Ok((bytes, mut unread))) => {
+                let n = unread.len().min(buffer.len());
+                let source = bytes.get(unread.clone()).unwrap_or_default();
+                buffer.iter_mut().zip(source).for_each(|(target, byte)| *target = *byte);
+                unread.start += n;
+                if unread.is_empty() {
+                    pool::give(bytes);
+                } else {
+                    self.incoming = Some(Ok((bytes, unread)));
+                }
+                Poll::Ready(Ok(n))
+            }
+        }
+    }
+
+    /// The halves write, with the driver unlocked.
+    fn poll_write(&mut self, _: &mut Context<'_>, _: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Poll::Pending
+    }
+
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.shutdown = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_deadline(&mut self, _: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+}
