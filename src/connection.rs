@@ -41,8 +41,8 @@ pub use sender::{CloseInfo, Sender};
 /// 1. Give it [`input`](Self::input), then call [`poll_event`](Self::poll_event) until it says `None`.
 /// 2. After any call, write what [`output`](Self::output) holds; when
 ///    [`wants_shutdown`](Self::wants_shutdown), close the transport.
-/// 3. Call [`handle_timeout`](Self::handle_timeout) at the start, after each input, after
-///    [`close`](Self::close), and at the instant it last named.
+/// 3. Call [`handle_timeout`](Self::handle_timeout) at the start, when `poll_event` has said `None`,
+///    after [`close`](Self::close), and at the instant it last named.
 ///
 /// After an `Err` from `poll_event` the same `Err` comes back for ever, and the Close frame that
 /// reports it to the peer (1002, 1007, 1009, ...) already stands in the output.
@@ -332,6 +332,11 @@ impl Connection {
     /// whatever joins them.
     pub fn split(self) -> (Receiver, Sender) {
         (self.receiver, self.sender)
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due, as things stand since it was last called.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        self.sender.next_timeout()
     }
 
     /// How long the closing handshake may take.

@@ -17,6 +17,8 @@ pub(crate) struct Timers {
     /// Until when the closing handshake may take.
     closing: Option<Instant>,
     round_trip: Option<Duration>,
+    /// The time as it was last told.
+    now: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +66,7 @@ impl Timers {
             unfinished: None,
             closing: None,
             round_trip: None,
+            now: None,
         }
     }
 
@@ -85,7 +88,14 @@ impl Timers {
         if let Ping::Sent { payload, at, .. } = self.ping
             && payload == pong
         {
-            self.ping = Ping::Answered { at };
+            // If the time was told when these bytes came, it is the time of the pong; else it will be.
+            match self.now {
+                Some(now) if now > at => {
+                    self.round_trip = Some(now - at);
+                    self.ping = Ping::None;
+                }
+                _ => self.ping = Ping::Answered { at },
+            }
         }
     }
 
@@ -96,6 +106,7 @@ impl Timers {
 
     /// Takes note of the time, and says what is due.
     pub(crate) fn update(&mut self, now: Instant, progress: Progress, closing: bool) -> Due {
+        self.now = Some(now);
         if let Ping::Answered { at } = self.ping {
             self.round_trip = Some(now.saturating_duration_since(at));
             self.ping = Ping::None;

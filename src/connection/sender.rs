@@ -269,6 +269,11 @@ impl Sender {
         self.close == CloseState::Abandoned
     }
 
+    /// When [`handle_timeout`](Self::handle_timeout) is due.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        if self.is_abandoned() { None } else { self.timers.next() }
+    }
+
     pub(crate) const fn close_timeout(&self) -> Duration {
         self.timers.close_timeout()
     }

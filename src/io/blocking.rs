@@ -249,6 +249,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// [`streaming`](Config::streaming) mode is on: use [`read_with`](Self::read_with).
     #[inline]
     pub fn read(&mut self) -> Result<Option<Message>, Error> {
+        self.driver.transport.begin();
         block(|cx| self.driver.poll_message(cx))
     }
 
@@ -271,6 +272,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// As for [`read`](Self::read).
     #[inline(always)]
     pub fn read_with<R>(&mut self, f: impl FnOnce(Event<'_>, &mut Sender) -> R) -> Result<Option<R>, Error> {
+        self.driver.transport.begin();
         loop {
             let Some(descriptor) = block(|cx| self.driver.poll_next(cx))? else { return Ok(None) };
             if let Some((event, sender)) = self.driver.lend(descriptor) {

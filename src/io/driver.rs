@@ -196,6 +196,8 @@ impl<T: Transport> Driver<T> {
 
     /// Reads once. Before it waits for input, what is queued leaves.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // The events since the last read may have moved it.
+        self.deadline = self.connection.next_timeout();
         loop {
             if self.transport.poll_deadline(cx, self.deadline).is_ready() {
                 self.note_time();

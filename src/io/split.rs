@@ -13,8 +13,8 @@
 use super::driver::{Driver, poll_write_some};
 use super::pool;
 use super::transport::{Std, Transport, TryClone};
-use crate::connection::{CloseInfo, Output, State};
-use crate::error::Error;
+use crate::connection::{CloseInfo, Output, Sender, State};
+use crate::error::{Error, Overfilled, SendError};
 use crate::frame::CloseFrame;
 use crate::message::{Message, Outgoing, PreparedMessage};
 use bytes::Buf;
@@ -47,6 +47,9 @@ impl<S> Clone for Writer<S> {
     }
 }
 
+/// How long the reader waits for input while something that is owed could not leave.
+const RETRY: Duration = Duration::from_millis(50);
+
 #[derive(Debug)]
 struct Shared<S> {
     driver: Mutex<Driver<Mailbox>>,
@@ -63,6 +66,8 @@ struct Shared<S> {
 struct Mailbox {
     /// What the reader's last read came to.
     incoming: Option<io::Result<(Vec<u8>, Range<usize>)>>,
+    /// A batch that was taken from the driver is not wholly written.
+    unwritten: bool,
     /// The driver has asked for the end of the writing direction.
     shutdown: bool,
     /// The reader has seen the end, or is gone.
@@ -102,7 +107,7 @@ impl<S: Read + Write> Reader<S> {
         loop {
             let mut driver = self.shared.driver();
             let polled = driver.poll_message(cx);
-            let deadline = driver.deadline();
+            let mut deadline = driver.deadline();
             drop(driver);
             if let Poll::Ready(result) = polled {
                 if !matches!(result, Ok(Some(_)) | Err(Error::Streaming)) {
@@ -111,19 +116,21 @@ impl<S: Read + Write> Reader<S> {
                 return result;
             }
 
-            self.shared.write_if_nobody_does();
+            if self.shared.write_owed().is_pending() {
+                let retry = Instant::now() + RETRY;
+                deadline = Some(deadline.map_or(retry, |deadline| deadline.min(retry)));
+            }
             let _read_at_least_once = self.stream.poll_deadline(cx, deadline);
             let mut buffer = pool::take();
             let incoming = match self.stream.poll_read(cx, &mut buffer) {
-                Poll::Ready(Ok(n)) if n > buffer.len() => Err(io::Error::other(crate::error::Overfilled)),
+                Poll::Ready(Ok(n)) if n > buffer.len() => Err(io::Error::other(Overfilled)),
                 Poll::Ready(Ok(n)) => Ok((buffer, 0..n)),
                 Poll::Ready(Err(error)) => Err(error),
-                Poll::Pending if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
-                    pool::give(buffer);
-                    continue;
-                }
                 Poll::Pending => {
                     pool::give(buffer);
+                    if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                        continue;
+                    }
                     return Err(io::Error::from(io::ErrorKind::WouldBlock).into());
                 }
             };
@@ -149,14 +156,12 @@ impl<S> Drop for Reader<S> {
 }
 
 impl<S: Read + Write> Writer<S> {
-    /// Sends a message, and returns when it has been written; other threads' messages may go with it.
+    /// Sends a message, and returns when it has been written.
     ///
     /// # Errors
     /// As for [`WebSocket::send`](super::blocking::WebSocket::send).
     pub fn send<'m>(&self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
-        let message = message.into();
-        self.with_room()?.sender().send(message)?;
-        self.flush()
+        self.write(|sender| sender.send(message))
     }
 
     /// Sends a message that was framed before.
@@ -164,8 +169,7 @@ impl<S: Read + Write> Writer<S> {
     /// # Errors
     /// As for [`send`](Self::send).
     pub fn send_prepared(&self, message: &PreparedMessage) -> Result<(), Error> {
-        self.with_room()?.sender().send_prepared(message)?;
-        self.flush()
+        self.write(|sender| sender.send_prepared(message))
     }
 
     /// Sends a ping of at most 125 bytes.
@@ -173,19 +177,15 @@ impl<S: Read + Write> Writer<S> {
     /// # Errors
     /// As for [`send`](Self::send); and if the payload is longer.
     pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
-        self.with_room()?.sender().ping(payload)?;
-        self.flush()
+        self.write(|sender| sender.ping(payload))
     }
 
-    /// Writes all that is queued.
+    /// Writes all that is queued: what a non-blocking stream did not take before.
     ///
     /// # Errors
     /// As for [`WebSocket::flush`](super::blocking::WebSocket::flush).
     pub fn flush(&self) -> Result<(), Error> {
-        match self.shared.write(self.shared.wire.lock().unwrap_or_else(PoisonError::into_inner)) {
-            Poll::Ready(()) => self.shared.driver().check_writing(),
-            Poll::Pending => Err(io::Error::from(io::ErrorKind::WouldBlock).into()),
-        }
+        self.write(|_| Ok(()))
     }
 
     /// Sends a Close frame, waits until the [`Reader`] has seen the end, at most for the
@@ -194,8 +194,8 @@ impl<S: Read + Write> Writer<S> {
     /// # Errors
     /// The code or reason cannot be sent: the connection then goes on. Writing failed.
     pub fn close(&self, frame: impl Into<Option<CloseFrame>>) -> Result<CloseInfo, Error> {
-        self.shared.driver().start_close(frame.into())?;
-        self.flush()?;
+        let frame = frame.into();
+        self.write(|sender| if sender.is_open() { sender.close(frame) } else { Ok(()) })?;
         let driver = self.shared.driver();
         let (mut driver, waited) = self
             .shared
@@ -219,16 +219,19 @@ impl<S: Read + Write> Writer<S> {
         self.shared.driver().connection.buffered_amount()
     }
 
-    /// The driver, once it takes another message.
-    fn with_room(&self) -> Result<MutexGuard<'_, Driver<Mailbox>>, Error> {
-        loop {
-            let mut driver = self.shared.driver();
-            if driver.sender().has_room() {
-                return Ok(driver);
-            }
-            drop(driver);
-            self.flush()?;
+    /// Queues something and writes it. The wire is locked first, so that the reader never finds more to
+    /// write than what is owed.
+    fn write(&self, queue: impl FnOnce(&mut Sender) -> Result<(), SendError>) -> Result<(), Error> {
+        let mut wire = self.shared.wire.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.shared.driver().sender().has_room()
+            && self.shared.write_batches(&mut wire, None).is_pending()
+        {
+            return Err(io::Error::from(io::ErrorKind::WouldBlock).into());
         }
+        queue(self.shared.driver().sender())?;
+        // A non-blocking stream takes the rest later.
+        let _all_or_some = self.shared.write(wire, None);
+        self.shared.driver().check_writing()
     }
 }
 
@@ -244,31 +247,33 @@ impl<S> Shared<S> {
 }
 
 impl<S: Read + Write> Shared<S> {
-    /// Writes all that is queued, unless another thread is doing so: it will find what was queued before
-    /// this was called.
-    fn write_if_nobody_does(&self) {
-        if self.has_output() {
-            let wire = match self.wire.try_lock() {
-                Ok(wire) => wire,
-                Err(TryLockError::Poisoned(wire)) => wire.into_inner(),
-                Err(TryLockError::WouldBlock) => return,
-            };
-            // If it fails, the driver knows, and reports it when reading ends.
-            let _later = self.write(wire);
+    /// Writes what is owed, unless another thread is writing: it will find what was queued before this
+    /// was called. Pending if the network does not take it at once, because the peer may be waiting for
+    /// us to read.
+    fn write_owed(&self) -> Poll<()> {
+        if !self.has_output() {
+            return Poll::Ready(());
         }
+        let wire = match self.wire.try_lock() {
+            Ok(wire) => wire,
+            Err(TryLockError::Poisoned(wire)) => wire.into_inner(),
+            Err(TryLockError::WouldBlock) => return Poll::Ready(()),
+        };
+        // If it fails, the driver knows, and reports it when reading ends.
+        self.write(wire, Some(Instant::now()))
     }
 
     fn has_output(&self) -> bool {
         let mut driver = self.driver();
-        driver.connection.output().has_remaining() || driver.transport.shutdown
+        driver.connection.output().has_remaining() || driver.transport.shutdown || driver.transport.unwritten
     }
 
     /// Writes all that is queued; pending if the stream takes no more. What comes while it writes goes
     /// too, and what comes between its last look and its unlocking is found by looking once more.
-    fn write<'s>(&'s self, mut wire: MutexGuard<'s, Wire<S>>) -> Poll<()> {
+    fn write<'s>(&'s self, mut wire: MutexGuard<'s, Wire<S>>, until: Option<Instant>) -> Poll<()> {
         let cx = &mut Context::from_waker(Waker::noop());
         loop {
-            ready!(self.write_batches(cx, &mut wire));
+            ready!(self.write_batches(&mut wire, until));
             if std::mem::take(&mut self.driver().transport.shutdown) && !wire.shut_down {
                 wire.shut_down = true;
                 // The stream may be closed already, and is about to be.
@@ -285,29 +290,40 @@ impl<S: Read + Write> Shared<S> {
         }
     }
 
-    fn write_batches(&self, cx: &mut Context<'_>, wire: &mut Wire<S>) -> Poll<()> {
+    fn write_batches(&self, wire: &mut Wire<S>, until: Option<Instant>) -> Poll<()> {
+        let cx = &mut Context::from_waker(Waker::noop());
         let Wire { transport, batch, .. } = wire;
         loop {
             let mut driver = self.driver();
             if !batch.has_remaining() {
                 std::mem::swap(batch, driver.connection.output());
             }
+            driver.transport.unwritten = batch.has_remaining();
             let deadline = driver.deadline();
             drop(driver);
-            let _write_at_least_once = transport.poll_deadline(cx, deadline);
+            let _write_at_least_once = transport.poll_deadline(cx, until.or(deadline));
             let written = if batch.has_remaining() {
                 poll_write_some(transport, cx, batch)
             } else {
                 transport.poll_flush(cx)
             };
             match written {
-                Poll::Ready(Ok(())) if batch.has_remaining() || self.has_output() => {}
-                Poll::Ready(Ok(())) => return Poll::Ready(()),
+                Poll::Ready(Ok(())) if batch.has_remaining() => {}
+                Poll::Ready(Ok(())) => {
+                    let mut driver = self.driver();
+                    driver.transport.unwritten = false;
+                    if !driver.connection.output().has_remaining() {
+                        return Poll::Ready(());
+                    }
+                }
                 Poll::Ready(Err(error)) => {
                     batch.clear();
-                    self.driver().break_writing(error);
+                    let mut driver = self.driver();
+                    driver.transport.unwritten = false;
+                    driver.break_writing(error);
                     return Poll::Ready(());
                 }
+                Poll::Pending if until.is_some() => return Poll::Pending,
                 Poll::Pending if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
                     let mut driver = self.driver();
                     driver.note_time();

@@ -55,6 +55,8 @@ pub(super) struct Std<S> {
     /// What the stream can do beyond reading and writing, if it is known to.
     socket: Option<Socket<S>>,
     deadline: Option<Instant>,
+    /// Since when the caller waits: the socket's own timeout counts from then.
+    waiting: Option<Instant>,
 }
 
 /// What a socket can do beyond reading and writing.
@@ -75,7 +77,7 @@ struct Timeout<S> {
 impl<S> Std<S> {
     /// A stream of which nothing more is known.
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, socket: None, deadline: None }
+        Self { stream, socket: None, deadline: None, waiting: None }
     }
 }
 
@@ -87,7 +89,7 @@ impl Std<TcpStream> {
             writing: Timeout { get: TcpStream::write_timeout, set: TcpStream::set_write_timeout },
             shutdown: TcpStream::shutdown,
         };
-        Self { stream, socket: Some(socket), deadline: None }
+        Self { stream, socket: Some(socket), deadline: None, waiting: None }
     }
 }
 
@@ -97,7 +99,13 @@ impl<S> Std<S> {
     where
         S: TryClone,
     {
-        Ok(Self { stream: self.stream.try_clone()?, socket: self.socket, deadline: self.deadline })
+        Ok(Self { stream: self.stream.try_clone()?, socket: self.socket, deadline: None, waiting: None })
+    }
+
+    /// The caller begins to wait.
+    #[inline(always)]
+    pub(super) const fn begin(&mut self) {
+        self.waiting = None;
     }
 
     /// Ends both directions, if the stream knows how to; a read that waits elsewhere returns.
@@ -116,12 +124,15 @@ impl<S> Std<S> {
         let timeout = self.socket.as_ref().map(direction);
         let restore = match (timeout, self.deadline) {
             (Some(timeout), Some(deadline)) => {
-                let before = (timeout.get)(&self.stream)?;
-                // A millisecond more, so that the deadline has passed when the socket says so; and because
-                // a timeout of zero means none.
-                let left = deadline.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
-                (timeout.set)(&self.stream, Some(before.map_or(left, |before| before.min(left))))?;
-                Some(before)
+                let own = (timeout.get)(&self.stream)?;
+                let now = Instant::now();
+                let waited = now - *self.waiting.get_or_insert(now);
+                let left = deadline.saturating_duration_since(now);
+                let left = own.map_or(left, |own| left.min(own.saturating_sub(waited)));
+                // A millisecond more, so that the time is up when the socket says so; and because a timeout
+                // of zero means none.
+                (timeout.set)(&self.stream, Some(left + Duration::from_millis(1)))?;
+                Some(own)
             }
             _ => None,
         };
@@ -131,8 +142,8 @@ impl<S> Std<S> {
                 result => break result,
             }
         };
-        if let (Some(timeout), Some(before)) = (timeout, restore) {
-            (timeout.set)(&self.stream, before)?;
+        if let (Some(timeout), Some(own)) = (timeout, restore) {
+            (timeout.set)(&self.stream, own)?;
         }
         match result {
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
