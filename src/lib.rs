@@ -1,4 +1,25 @@
-//! sansocket
+#![doc = include_str!("../README.md")]
+//!
+//! # Where things are
+//!
+//! ```text
+//!  frame        values and pure functions, no state                      RFC 6455 §5, §7.4
+//!    ^
+//!  connection   bytes in -> events out, messages in -> bytes out,
+//!               time comes in as an argument                             §5.4-5.6, §7
+//!  handshake    bytes in -> request/response, hands over a Connection    §4
+//!    ^
+//!  blocking     a Connection over a stream
+//! ```
+//!
+//! An arrow points at what a layer may use. Each is useful without the one above:
+//!
+//! - to talk to a server, or to be one: [`blocking`];
+//! - to put WebSocket into a protocol stack of your own: [`Connection`], and [`handshake::client`] or
+//!   [`handshake::server`] before it;
+//! - to upgrade a request that an HTTP server has read already: [`handshake::negotiate`];
+//! - to look at frames: [`frame::Header`], [`frame::inspect`].
+
 pub mod connection;
 pub mod error;
 pub mod frame;

@@ -68,8 +68,8 @@ struct Mailbox {
     incoming: Option<io::Result<(Vec<u8>, Range<usize>)>>,
     /// A batch that was taken from the driver is not wholly written.
     unwritten: bool,
-    /// The driver has asked for the end of the writing direction.
-    shutdown: bool,
+    /// The writing direction was ended.
+    shut_down: bool,
     /// The reader has seen the end, or is gone.
     ended: bool,
 }
@@ -79,7 +79,6 @@ struct Wire<S> {
     transport: Std<S>,
     /// What is being written.
     batch: Output,
-    shut_down: bool,
 }
 
 pub(super) fn split<S: Read + Write + TryClone>(
@@ -91,7 +90,7 @@ pub(super) fn split<S: Read + Write + TryClone>(
     let shared = Arc::new(Shared {
         driver: Mutex::new(driver),
         ended: Condvar::new(),
-        wire: Mutex::new(Wire { transport, batch: Output::default(), shut_down: false }),
+        wire: Mutex::new(Wire { transport, batch: Output::default() }),
         close_timeout,
     });
     Ok((Reader { stream, shared: Arc::clone(&shared) }, Writer { shared }))
@@ -104,6 +103,7 @@ impl<S: Read + Write> Reader<S> {
     /// As there.
     pub fn read(&mut self) -> Result<Option<Message>, Error> {
         let cx = &mut Context::from_waker(Waker::noop());
+        self.stream.begin();
         loop {
             let mut driver = self.shared.driver();
             let polled = driver.poll_message(cx);
@@ -223,6 +223,7 @@ impl<S: Read + Write> Writer<S> {
     /// write than what is owed.
     fn write(&self, queue: impl FnOnce(&mut Sender) -> Result<(), SendError>) -> Result<(), Error> {
         let mut wire = self.shared.wire.lock().unwrap_or_else(PoisonError::into_inner);
+        wire.transport.begin();
         if !self.shared.driver().sender().has_room()
             && self.shared.write_batches(&mut wire, None).is_pending()
         {
@@ -265,7 +266,8 @@ impl<S: Read + Write> Shared<S> {
 
     fn has_output(&self) -> bool {
         let mut driver = self.driver();
-        driver.connection.output().has_remaining() || driver.transport.shutdown || driver.transport.unwritten
+        let has_shutdown = driver.connection.wants_shutdown() && !driver.transport.shut_down;
+        driver.connection.output().has_remaining() || driver.transport.unwritten || has_shutdown
     }
 
     /// Writes all that is queued; pending if the stream takes no more. What comes while it writes goes
@@ -274,12 +276,13 @@ impl<S: Read + Write> Shared<S> {
         let cx = &mut Context::from_waker(Waker::noop());
         loop {
             ready!(self.write_batches(&mut wire, until));
-            if std::mem::take(&mut self.driver().transport.shutdown) && !wire.shut_down {
-                wire.shut_down = true;
+            let mut driver = self.driver();
+            if driver.connection.wants_shutdown() && !driver.transport.shut_down {
+                driver.transport.shut_down = true;
                 // The stream may be closed already, and is about to be.
                 let _harmless = wire.transport.poll_shutdown(cx);
             }
-            drop(wire);
+            drop((driver, wire));
             if !self.has_output() {
                 return Poll::Ready(());
             }
@@ -368,8 +371,8 @@ impl Transport for Mailbox {
         Poll::Pending
     }
 
+    /// The halves see for themselves.
     fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.shutdown = true;
         Poll::Ready(Ok(()))
     }
 
