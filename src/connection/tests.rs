@@ -510,3 +510,18 @@ fn a_lent_event_can_be_sent_on() {
     sender.send(&*text).unwrap();
     assert_eq!(written(&mut server), b"\x81\x04echo");
 }
+
+#[test]
+fn an_idle_connection_is_hundreds_of_bytes() {
+    assert!(size_of::<Connection>() <= 576, "{}", size_of::<Connection>());
+    let mut server = server();
+    server.receive(&masked(true, Opcode::Text, &[b'x'; 100_000])[..50_000]);
+    events(&mut server).unwrap();
+    server.receive(&masked(true, Opcode::Text, &[b'x'; 100_000])[50_000..]);
+    events(&mut server).unwrap();
+    server.send("x").unwrap();
+    written(&mut server);
+    server.release_buffers();
+    assert_eq!(server.receiver.take_buffer().capacity(), 0);
+    assert!(!server.sender.has_buffer());
+}
