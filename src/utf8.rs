@@ -233,7 +233,7 @@ fn unfinished_len(bytes: &[u8]) -> usize {
 }
 
 /// A message under construction: storage that grows at its end, and whose text is checked as it does.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Utf8Buffer {
     /// The first `len` bytes are the message so far; what follows is initialised room.
     ///
@@ -334,6 +334,10 @@ impl Utf8Buffer {
     pub(crate) fn take(&mut self) -> Bytes {
         let mut storage = std::mem::take(&mut self.storage);
         storage.truncate(self.len);
+        // Fragments of unknown number are given room to spare; whoever keeps the message should not.
+        if storage.capacity() - storage.len() > storage.len() / 4 {
+            storage.shrink_to_fit();
+        }
         self.begin(self.validator.is_some());
         storage.into()
     }

@@ -100,10 +100,10 @@ impl Config {
     }
 
     /// The most fragments that a received message may have (65 536). One more fails the connection
-    /// with 1008.
+    /// with 1008. Zero counts as one.
     #[must_use]
     pub fn max_fragments(mut self, fragments: u32) -> Self {
-        self.max_fragments = fragments;
+        self.max_fragments = fragments.max(1);
         self
     }
 
@@ -118,7 +118,8 @@ impl Config {
 
     /// Sends messages that are larger than this many bytes as several frames (never, by default), so
     /// that control frames can pass between them. Zero counts as one. A text may be cut inside a
-    /// character, which [RFC 6455 §5.6](https://www.rfc-editor.org/rfc/rfc6455#section-5.6) allows.
+    /// character, which [RFC 6455 §5.6](https://www.rfc-editor.org/rfc/rfc6455#section-5.6) allows. Mind
+    /// that a peer may limit the number of fragments, as [`max_fragments`](Self::max_fragments) does.
     #[must_use]
     pub fn fragment_size(mut self, bytes: usize) -> Self {
         self.fragment_size = Some(bytes.max(1));

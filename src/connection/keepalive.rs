@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct Timers {
     config: TimerConfig,
-    /// When bytes last came, as far as `update` was told.
-    alive: Option<(u64, Instant)>,
+    /// How many bytes and messages had come when some last did, and when that was, as far as `update` was
+    /// told.
+    alive: Option<(u64, u32, Instant)>,
     ping: Ping,
     /// The unfinished message and when it was first seen.
     unfinished: Option<(u64, Instant)>,
@@ -32,7 +33,7 @@ struct TimerConfig {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Ping {
     None,
-    /// `heard` is when the peer was last found busy sending a message, which a pong cannot overtake.
+    /// `heard` is when the peer was last found busy sending messages, which a pong cannot overtake.
     Sent {
         payload: [u8; 8],
         at: Instant,
@@ -111,15 +112,17 @@ impl Timers {
             self.round_trip = Some(now.saturating_duration_since(at));
             self.ping = Ping::None;
         }
-        if self.alive.is_none_or(|(arrived, _)| arrived != progress.arrived) {
-            self.alive = Some((progress.arrived, now));
+        let Progress { arrived, messages, unfinished } = progress;
+        if self.alive.is_none_or(|(before, ..)| before != arrived) {
+            let sends = self.alive.is_some_and(|(_, before, _)| before != messages);
             if let Ping::Sent { heard, .. } = &mut self.ping
-                && progress.unfinished.is_some()
+                && (sends || unfinished.is_some())
             {
                 *heard = now;
             }
+            self.alive = Some((arrived, messages, now));
         }
-        self.unfinished = match (progress.unfinished, self.unfinished) {
+        self.unfinished = match (unfinished, self.unfinished) {
             (Some(message), Some((same, since))) if message == same => Some((message, since)),
             (Some(message), _) => Some((message, now)),
             (None, _) => None,
@@ -154,7 +157,7 @@ impl Timers {
         let keepalive = self.config.keepalive?;
         match self.ping {
             Ping::Sent { heard, .. } => Some(later(heard, keepalive.timeout)),
-            _ => self.alive.map(|(_, at)| later(at, keepalive.interval)),
+            _ => self.alive.map(|(.., at)| later(at, keepalive.interval)),
         }
     }
 }
@@ -176,7 +179,7 @@ mod tests {
     }
 
     fn progress(arrived: u64, unfinished: Option<u64>) -> Progress {
-        Progress { arrived, unfinished }
+        Progress { arrived, messages: 0, unfinished }
     }
 
     #[test]

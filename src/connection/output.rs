@@ -1,6 +1,7 @@
 use crate::frame::{Header, mask};
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::IoSlice;
 
 /// What waits to be written to the network, in order: a [`Buf`].
@@ -8,7 +9,7 @@ use std::io::IoSlice;
 /// Frames stand one behind the other in one contiguous tail, so that many small ones leave with one
 /// write. A large payload that needs no masking keeps its own storage and is never copied; it leaves
 /// between two pieces of the tail by a vectored write ([`Buf::chunks_vectored`]).
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Output {
     /// Initialised memory; `start..end` waits to be written.
     tail: Vec<u8>,
@@ -199,6 +200,13 @@ impl Buf for Output {
         }
         let n = n.min(self.end - self.start);
         self.advance_tail(n);
+    }
+}
+
+/// Shows how much waits, and nothing of what it is.
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output").field("remaining", &self.remaining()).finish_non_exhaustive()
     }
 }
 

@@ -3,6 +3,7 @@ use crate::connection::event::{Event, Payload, Text};
 use crate::error::{Overfilled, ProtocolError};
 use crate::frame::{CloseFrame, Header, Opcode, Role, Rules, mask};
 use crate::utf8::Utf8Buffer;
+use std::fmt;
 
 /// The receiving half: bytes in, events out.
 ///
@@ -15,7 +16,6 @@ use crate::utf8::Utf8Buffer;
 ///   there.
 /// - Any other is collected in storage of its own, piece by piece, unmasked and validated as the pieces
 ///   come. While much of a frame is missing, the network is read straight into that storage.
-#[derive(Debug)]
 pub struct Receiver {
     rules: Rules,
     max_frame_size: u64,
@@ -37,6 +37,8 @@ pub struct Receiver {
     part_lent: bool,
     /// How many bytes have come from the network in all.
     arrived: u64,
+    /// How many messages are complete.
+    messages: u32,
 }
 
 /// Where in the stream of frames the receiver is.
@@ -114,6 +116,8 @@ enum Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Progress {
     pub(crate) arrived: u64,
+    /// How many messages are complete, as a number that wraps around.
+    pub(crate) messages: u32,
     /// Where in the stream the message begins of which a part is missing.
     pub(crate) unfinished: Option<u64>,
 }
@@ -144,6 +148,7 @@ impl Receiver {
             collected: Utf8Buffer::default(),
             part_lent: false,
             arrived: 0,
+            messages: 0,
         }
     }
 
@@ -169,7 +174,9 @@ impl Receiver {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, pending);
         }
-        if self.buffer.len() < Self::BUFFER {
+        if self.buffer.is_empty() {
+            self.buffer = vec![0; Self::BUFFER];
+        } else if self.buffer.len() < Self::BUFFER {
             self.buffer.resize(Self::BUFFER, 0);
         }
         self.buffer.get_mut(self.end..).unwrap_or_default()
@@ -259,7 +266,7 @@ impl Receiver {
             Phase::Between if self.start < self.end => Some(self.position()),
             _ => None,
         };
-        Progress { arrived: self.arrived, unfinished }
+        Progress { arrived: self.arrived, messages: self.messages, unfinished }
     }
 
     /// Where in the stream the next unconsumed byte stands.
@@ -334,6 +341,7 @@ impl Receiver {
                 _ => return self.control(header.opcode, at, len).map(Some),
             };
             self.start = at + len;
+            self.messages = self.messages.wrapping_add(1);
             return Ok(Some(Descriptor { kind, place: Place::Shared { at, len } }));
         }
         self.advance_slowly()
@@ -342,7 +350,7 @@ impl Receiver {
     /// Lends what [`advance`](Self::advance) found.
     #[inline(always)]
     pub(crate) fn lend(&mut self, descriptor: Descriptor) -> Result<Event<'_>, ProtocolError> {
-        let Self { buffer, collected, phase, .. } = self;
+        let Self { buffer, collected, phase, start, end, .. } = self;
         let Place::Shared { at, len } = descriptor.place else {
             return Ok(match descriptor.kind {
                 Kind::Text => Event::Text(Text::own(collected)),
@@ -363,6 +371,7 @@ impl Receiver {
                     (Ok(text), _) => Event::TextPart { part: Text::shared(text), fin: true },
                     (Err(_), _) => {
                         *phase = Phase::Failed(ProtocolError::InvalidUtf8);
+                        (*start, *end) = (0, 0);
                         return Err(ProtocolError::InvalidUtf8);
                     }
                 }
@@ -491,6 +500,7 @@ impl Receiver {
                 return Err(self.fail(ProtocolError::InvalidUtf8));
             }
             self.phase = Phase::Between;
+            self.messages = self.messages.wrapping_add(1);
         } else if frame.remaining == 0 {
             self.phase = Phase::Fragments(message);
         }
@@ -583,5 +593,18 @@ impl Receiver {
         frame.remaining -= n as u64;
         frame.key = frame.key.map(|key| mask::rotate(key, n));
         Ok(())
+    }
+}
+
+/// Shows how things stand, and nothing of what was received.
+impl fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver")
+            .field("phase", &self.phase)
+            .field("eof", &self.eof)
+            .field("unread", &(self.end - self.start))
+            .field("collected", &self.collected.len())
+            .field("arrived", &self.arrived)
+            .finish_non_exhaustive()
     }
 }

@@ -21,10 +21,8 @@ pub struct Sender {
     output: Output,
     /// The type of the message that [`send_fragment`](Self::send_fragment) has not finished.
     fragment: Option<Opcode>,
-    /// The answer to the newest ping that could not be queued at once.
+    /// The answer to the newest ping, while there is no room to queue it.
     pong: Option<Bytes>,
-    /// A pong is among what waits to be written.
-    pong_queued: bool,
     close: CloseState,
     close_info: Option<Box<CloseInfo>>,
     timers: Timers,
@@ -65,8 +63,8 @@ pub struct CloseInfo {
 }
 
 impl Sender {
-    /// A lone pong is always queued; further ones only while less than this many bytes wait, so that a
-    /// peer that pings and does not read costs no more.
+    /// Pongs are queued while less than this many bytes wait, and less than the high-water mark. Beyond
+    /// that only the newest is kept, so that a peer that pings and does not read costs no more.
     const PONG_ROOM: usize = 16 << 10;
 
     pub(crate) fn new(role: Role, config: &Config, random: Random) -> Self {
@@ -76,7 +74,6 @@ impl Sender {
             output: Output::default(),
             fragment: None,
             pong: None,
-            pong_queued: false,
             close: CloseState::Open,
             close_info: None,
             timers: Timers::new(config),
@@ -93,7 +90,7 @@ impl Sender {
     #[inline(always)]
     pub fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
         let message = message.into();
-        self.check_open()?;
+        self.begin()?;
         if self.fragment.is_some() {
             return Err(SendError::FragmentedMessage);
         }
@@ -109,7 +106,7 @@ impl Sender {
     /// # Errors
     /// As for [`send`](Self::send).
     pub fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), SendError> {
-        self.check_open()?;
+        self.begin()?;
         if self.fragment.is_some() {
             return Err(SendError::FragmentedMessage);
         }
@@ -132,7 +129,7 @@ impl Sender {
     /// As for [`send`](Self::send); and if the part is text and the first was binary, or the reverse.
     pub fn send_fragment<'m>(&mut self, part: impl Into<Outgoing<'m>>, fin: bool) -> Result<(), SendError> {
         let part = part.into();
-        self.check_open()?;
+        self.begin()?;
         let opcode = match self.fragment {
             None => part.opcode,
             Some(first) if first == part.opcode => Opcode::Continuation,
@@ -188,7 +185,7 @@ impl Sender {
     /// What has to be written to the network.
     #[inline(always)]
     pub fn output(&mut self) -> &mut Output {
-        if self.pong.is_some() {
+        if self.pong.is_some() && self.has_room_for_pongs() {
             self.settle_pong();
         }
         &mut self.output
@@ -338,19 +335,24 @@ impl Sender {
         Ok(self.timers.next())
     }
 
+    /// Whether something may be queued. A pong that waits goes first, or else an application that never
+    /// lets the queue run low would never answer.
     #[inline(always)]
-    fn check_open(&self) -> Result<(), SendError> {
+    fn begin(&mut self) -> Result<(), SendError> {
         if self.close != CloseState::Open {
             return Err(SendError::Closed);
         }
         if !self.has_room() {
             return Err(SendError::QueueFull);
         }
+        if self.pong.is_some() {
+            self.settle_pong();
+        }
         Ok(())
     }
 
     fn control(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
-        self.check_open()?;
+        self.begin()?;
         // §5.5: "All control frames MUST have a payload length of 125 bytes or less".
         if payload.len() > 125 {
             return Err(SendError::ControlTooLong);
@@ -404,9 +406,7 @@ impl Sender {
 
     /// Queues a Close frame, and notes what it says. A pong that is owed goes first.
     fn put_close(&mut self, frame: Option<CloseFrame>) -> Result<(), SendError> {
-        if let Some(pong) = self.pong.take() {
-            self.put(Opcode::Pong, true, OutgoingPayload::Owned(pong))?;
-        }
+        self.settle_pong();
         let mut payload = Vec::new();
         if let Some(CloseFrame { code, reason }) = &frame {
             payload.extend_from_slice(&code.as_u16().to_be_bytes());
@@ -441,28 +441,27 @@ impl Sender {
         // §5.5.3: "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to
         // previous Ping frame(s), the endpoint MAY elect to send a Pong frame for only the most recently
         // processed Ping frame."
-        if !self.output.has_remaining() {
-            self.pong_queued = false;
-        }
-        if self.pong_queued && self.output.remaining() >= Self::PONG_ROOM {
-            self.pong = Some(Bytes::copy_from_slice(payload));
-        } else {
+        if self.has_room_for_pongs() {
             self.pong = None;
             self.put_pong(payload);
+        } else {
+            self.pong = Some(Bytes::copy_from_slice(payload));
         }
+    }
+
+    fn has_room_for_pongs(&self) -> bool {
+        self.output.remaining() < Self::PONG_ROOM.min(self.high_water_mark.max(1))
     }
 
     fn put_pong(&mut self, payload: &[u8]) {
         // Without randomness a client can send nothing; its next message will say so.
-        self.pong_queued = self.put(Opcode::Pong, true, OutgoingPayload::Borrowed(payload)).is_ok();
+        let _unsent = self.put(Opcode::Pong, true, OutgoingPayload::Borrowed(payload));
     }
 
-    /// Queues the pong that waits, once there is room.
+    /// Queues the pong that waits.
     #[cold]
     fn settle_pong(&mut self) {
-        if self.output.remaining() < Self::PONG_ROOM
-            && let Some(pong) = self.pong.take()
-        {
+        if let Some(pong) = self.pong.take() {
             self.put_pong(&pong);
         }
     }

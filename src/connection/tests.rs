@@ -223,6 +223,38 @@ fn limits_are_judged_on_the_header() {
 }
 
 #[test]
+fn a_message_may_always_have_one_fragment() {
+    for step in [1, 7] {
+        let mut server = Connection::new(Role::Server, Config::new().max_fragments(0));
+        let wire = masked(true, Opcode::Text, b"a");
+        let seen = wire.chunks(step).map(|piece| (server.receive(piece), events(&mut server)).1);
+        assert_eq!(seen.last().unwrap(), Ok(vec!["text a".into()]));
+    }
+}
+
+#[test]
+fn a_pong_that_waits_goes_before_the_next_message() {
+    let mut server = Connection::new(Role::Server, Config::new().high_water_mark(8));
+    server.send("123456").unwrap();
+    server.receive(&masked(true, Opcode::Ping, b"?"));
+    events(&mut server).unwrap();
+    server.output().advance(1);
+    server.send("7").unwrap();
+    assert_eq!(written(&mut server), b"\x06123456\x8A\x01?\x81\x017");
+}
+
+#[test]
+fn a_pong_that_waits_leaves_once_there_is_room() {
+    let mut server = server();
+    server.send(&[0; 20_000]).unwrap();
+    server.receive(&masked(true, Opcode::Ping, b"??"));
+    events(&mut server).unwrap();
+    assert_eq!(server.output().remaining(), 20_004, "it has no room yet");
+    server.output().advance(20_000);
+    assert_eq!(server.output().remaining(), 4 + 4);
+}
+
+#[test]
 fn nothing_is_allocated_from_a_declared_length() {
     let config = Config::new().max_frame_size(u64::MAX).max_message_size(u64::MAX);
     let mut server = Connection::new(Role::Server, config);
@@ -513,7 +545,7 @@ fn a_lent_event_can_be_sent_on() {
 
 #[test]
 fn an_idle_connection_is_hundreds_of_bytes() {
-    assert!(size_of::<Connection>() <= 576, "{}", size_of::<Connection>());
+    assert!(size_of::<Connection>() <= 592, "{}", size_of::<Connection>());
     let mut server = server();
     server.receive(&masked(true, Opcode::Text, &[b'x'; 100_000])[..50_000]);
     events(&mut server).unwrap();

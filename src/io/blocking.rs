@@ -201,8 +201,9 @@ impl<S: Read + Write> Handshake<S> {
     /// Refuses the request with this response, and closes the stream. What it returns is
     /// [`Rejected`](HandshakeError::Rejected), or what kept the response from leaving.
     pub fn reject(mut self, rejection: Rejection) -> Error {
+        let deadline = deadline(self.opening.handshake.timeout());
         let error = self.opening.handshake.reject(rejection);
-        self.opening.fail(error);
+        self.opening.fail(error, deadline);
         block(|cx| self.opening.poll(cx)).err().unwrap_or(Error::Closed)
     }
 }

@@ -103,9 +103,11 @@ impl<T: Transport, H: Handshake> Opening<T, H> {
         }
     }
 
-    /// Refuses: what the handshake's output holds leaves, then `error` is reported.
-    pub(super) fn fail(&mut self, error: HandshakeError) {
+    /// Refuses: what the handshake's output holds leaves, then `error` is reported. However long it took
+    /// to decide, the refusal has its time to leave.
+    pub(super) fn fail(&mut self, error: HandshakeError, deadline: Instant) {
         self.failed = Some(error.into());
+        self.deadline = deadline;
     }
 }
 

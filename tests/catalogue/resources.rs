@@ -1,0 +1,220 @@
+//! Memory, errors, masks.
+
+use crate::memory;
+use crate::script::Script;
+use crate::support::end::{End, Seen};
+use crate::support::wire::{close_payload, frame, frames, peer_key};
+use bytes::Buf;
+use sansocket::blocking::WebSocket;
+use sansocket::handshake::client::{Handshake, Request};
+use sansocket::{Config, Connection, Error, HandshakeError, ProtocolError, Role};
+use std::collections::HashSet;
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
+const ROLES: [Role; 2] = [Role::Client, Role::Server];
+
+/// The header of a binary frame that declares the most that the default limits allow.
+fn largest_header(receiver: Role) -> Vec<u8> {
+    let mut header = vec![0x82, 127, 0, 0, 0, 0, 1, 0, 0, 0];
+    if let Some(key) = peer_key(receiver) {
+        header[1] |= 0x80;
+        header.extend(key);
+    }
+    header
+}
+
+#[test]
+fn f_06_nothing_is_allocated_for_a_declared_length() {
+    for role in ROLES {
+        let header = largest_header(role);
+        for piece_len in [1, header.len()] {
+            let ((), peak) = memory::peak(|| {
+                let mut end = End::new(role, Config::new());
+                header.chunks(piece_len).for_each(|piece| end.read(piece));
+                assert_eq!(end.error, None);
+            });
+            assert!(peak < 72 << 10, "{peak} bytes");
+        }
+    }
+}
+
+#[test]
+fn f_29_a_large_frame_in_one_byte_reads() {
+    let begun = Instant::now();
+    for role in ROLES {
+        let wire = frame(0x81, peer_key(role), &[b'x'; 1 << 20]);
+        let mut end = End::new(role, Config::new());
+        wire.chunks(1).for_each(|byte| end.read(byte));
+        assert_eq!(end.seen, [Seen::Text("x".repeat(1 << 20))]);
+    }
+    // A byte that is looked at again at each read makes this hours.
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn f_31_a_large_message_costs_its_own_size() {
+    const SIZE: usize = 16 << 20;
+    for role in ROLES {
+        let wire = frame(0x82, peer_key(role), &vec![7; SIZE]);
+        let (one_by_one, rest) = wire.split_at(300_000);
+        let (whole, peak) = memory::peak(|| {
+            let mut connection = Connection::new(role, Config::new());
+            let mut whole = false;
+            for piece in one_by_one.chunks(1).chain(rest.chunks(1_460)) {
+                let mut piece = piece;
+                while !piece.is_empty() {
+                    let room = connection.input();
+                    let n = room.len().min(piece.len());
+                    room[..n].copy_from_slice(&piece[..n]);
+                    connection.filled(n).unwrap();
+                    whole |= connection.poll_event().unwrap().is_some();
+                    piece = &piece[n..];
+                }
+            }
+            whole
+        });
+        assert!(whole && peak <= SIZE + SIZE / 10, "{peak} bytes");
+    }
+}
+
+#[test]
+fn r_01_connections_that_have_sent_only_a_header() {
+    for role in ROLES {
+        let each = held_by_each(role, &[&largest_header(role)]);
+        assert!(each <= 16 << 10, "{each} bytes for each");
+    }
+}
+
+#[test]
+fn r_02_idle_connections() {
+    for role in ROLES {
+        let message = frame(0x81, peer_key(role), &[b'x'; 20_000]);
+        let ping = frame(0x89, peer_key(role), b"p");
+        for received in [vec![], vec![&message[..], &ping]] {
+            let each = held_by_each(role, &received);
+            assert!(each <= 2 << 10, "{each} bytes for each, {} pieces received", received.len());
+        }
+    }
+}
+
+/// How many bytes each of many connections holds once it has received this and waits for more.
+fn held_by_each(role: Role, received: &[&[u8]]) -> usize {
+    const MANY: usize = 1_000;
+    let open = || {
+        let script = Script::of(received.iter().copied()).then(ErrorKind::WouldBlock);
+        let mut ws = WebSocket::from_connection(script, Connection::new(role, Config::new()));
+        while ws.read().is_ok() {}
+        assert_eq!(ws.close_info(), None);
+        // Of the stream nothing remains, as if it were a socket.
+        std::mem::take(ws.get_mut());
+        ws
+    };
+    drop(open()); // fills the thread's pool of buffers
+    let before = memory::live();
+    let mut connections = Vec::with_capacity(MANY);
+    connections.extend((0..MANY).map(|_| open()));
+    (memory::live() - before) / MANY
+}
+
+#[test]
+fn r_03_no_memory_for_a_message_ends_the_connection_and_not_the_process() {
+    for role in ROLES {
+        for fragments in [1, 4] {
+            let payload = vec![b'x'; (4 << 20) / fragments];
+            let mut end = End::new(role, Config::new());
+            for i in 0..fragments {
+                let first = if i == 0 { 0x01 } else { 0x00 } | if i + 1 == fragments { 0x80 } else { 0 };
+                let wire = frame(first, peer_key(role), &payload);
+                memory::with_no_more_than(1 << 20, || {
+                    wire.chunks(10_000).for_each(|piece| end.read(piece));
+                });
+            }
+            assert_eq!((&*end.seen, end.error), (&[][..], Some(ProtocolError::OutOfMemory)));
+            assert_eq!(frames(&end.write_all())[0].payload[..2], 1009_u16.to_be_bytes());
+        }
+    }
+}
+
+/// The crate logs nothing. What an application may log is a connection.
+#[test]
+fn r_04_a_connection_does_not_show_what_it_carries() {
+    for role in ROLES {
+        let mut end = End::new(role, Config::new());
+        end.connection.send("SECRET").unwrap();
+        end.connection.send_fragment("SECRET", false).unwrap();
+        end.connection.receive(&frame(0x81, peer_key(role), b"SECRET"));
+        let unread = format!("{:?}", end.connection);
+        end.poll();
+        end.receive(&frame(0x01, peer_key(role), b"SECRET"));
+        let collected = format!("{:?}", end.connection);
+        for shown in [unread, collected] {
+            assert!(!shown.contains("SECRET") && !shown.contains("83, 69, 67, 82, 69, 84"));
+        }
+    }
+}
+
+#[test]
+fn r_05_errors_hold_no_more_than_128_bytes_of_the_peers() {
+    let long = "\u{7F}x".repeat(4_000);
+    for field in ["Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol"] {
+        let request = Request::new("ws://a.example/").unwrap();
+        let mut handshake = Handshake::with_nonce(request, Config::new(), *b"the sample nonce");
+        let response = format!(
+            "HTTP/1.1 101 \r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n{field}: {}\r\n\r\n",
+            long.replace('\u{7F}', "\t")
+        );
+        match handshake.receive(response.as_bytes()).unwrap_err() {
+            HandshakeError::Extension(quoted) | HandshakeError::Protocol(quoted) => {
+                assert!(quoted.len() <= 128, "{}", quoted.len());
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    for role in ROLES {
+        for (first, payload) in [(0x88, close_payload(999, &"Q".repeat(123))), (0x81, vec![0xFF; 9_000])] {
+            let mut end = End::new(role, Config::new());
+            end.receive(&frame(first, peer_key(role), &payload));
+            let error = Error::from(end.error.unwrap());
+            assert!(!format!("{error} {error:?}").contains('Q') && format!("{error:?}").len() <= 128);
+        }
+    }
+}
+
+#[test]
+fn r_06_connections_leave_nothing_behind() {
+    let cycle = |role| {
+        let wire = [
+            frame(0x81, peer_key(role), &[b'x'; 20_000]),
+            frame(0x88, peer_key(role), &close_payload(1000, "bye")),
+        ];
+        let mut ws = WebSocket::from_connection(Script::of(wire), Connection::new(role, Config::new()));
+        ws.send(vec![7; 20_000]).unwrap();
+        while ws.read().unwrap().is_some() {}
+    };
+    ROLES.into_iter().for_each(cycle); // fills the thread's pool of buffers
+    let before = memory::live();
+    for _ in 0..300 {
+        ROLES.into_iter().for_each(cycle);
+    }
+    assert_eq!(memory::live(), before);
+}
+
+#[test]
+fn m_02_c_01_no_chosen_text_appears_on_the_wire() {
+    let mut client = Connection::new(Role::Client, Config::new());
+    let chosen = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut keys = HashSet::new();
+    for _ in 0..100 {
+        for _ in 0..1_000 {
+            client.send(chosen).unwrap();
+        }
+        let queued = client.buffered_amount();
+        let wire = client.output().copy_to_bytes(queued);
+        assert!(!wire.windows(5).any(|window| window == b"GET /"));
+        keys.extend(frames(&wire).into_iter().map(|frame| frame.key.unwrap()));
+    }
+    // Of 100 000 random keys of 32 bits one or two are expected to come twice.
+    assert!(keys.len() > 99_900, "{} different keys", keys.len());
+}

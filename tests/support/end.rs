@@ -1,0 +1,126 @@
+use bytes::Buf;
+use sansocket::{Config, Connection, Event, Message, ProtocolError, Role};
+
+/// An event as a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    Text(String),
+    Binary(Vec<u8>),
+    TextPart(String, bool),
+    BinaryPart(Vec<u8>, bool),
+    Ping(Vec<u8>),
+    Pong(Vec<u8>),
+    Close(Option<(u16, String)>),
+}
+
+impl Seen {
+    /// The same, by the methods that own what was lent.
+    fn owning(event: Event<'_>) -> Self {
+        match event {
+            Event::TextPart { part, fin } => Self::TextPart(part.into_utf8_bytes().as_str().to_owned(), fin),
+            Event::BinaryPart { part, fin } => Self::BinaryPart(part.into_bytes().to_vec(), fin),
+            Event::Text(_) | Event::Binary(_) => match event.into_message() {
+                Some(Message::Text(text)) => Self::Text(text.as_str().to_owned()),
+                Some(Message::Binary(bytes)) => Self::Binary(bytes.to_vec()),
+                None => panic!("a whole message is none"),
+            },
+            event => event.into(),
+        }
+    }
+}
+
+impl From<Event<'_>> for Seen {
+    fn from(event: Event<'_>) -> Self {
+        match event {
+            Event::Text(text) => Self::Text(text.to_owned()),
+            Event::Binary(payload) => Self::Binary(payload.to_vec()),
+            Event::TextPart { part, fin } => Self::TextPart(part.to_owned(), fin),
+            Event::BinaryPart { part, fin } => Self::BinaryPart(part.to_vec(), fin),
+            Event::Ping(payload) => Self::Ping(payload.to_vec()),
+            Event::Pong(payload) => Self::Pong(payload.to_vec()),
+            Event::Close(frame) => {
+                Self::Close(frame.map(|frame| (frame.code.as_u16(), frame.reason.as_str().to_owned())))
+            }
+        }
+    }
+}
+
+/// A connection, and all that it has said so far.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) connection: Connection,
+    /// The events, in order.
+    pub(crate) seen: Vec<Seen>,
+    /// The error that ended them.
+    pub(crate) error: Option<ProtocolError>,
+    /// The stream has ended.
+    pub(crate) at_eof: bool,
+    /// Own what is lent; it makes no difference.
+    pub(crate) owning: bool,
+}
+
+impl End {
+    /// Its random numbers follow from its role, so that it does the same in each run.
+    pub(crate) fn new(role: Role, config: Config) -> Self {
+        let seed = if role == Role::Client { [1; 32] } else { [2; 32] };
+        let connection = Connection::with_seed(role, config, seed);
+        Self { connection, seen: Vec::new(), error: None, at_eof: false, owning: false }
+    }
+
+    /// Takes all events that there are. An error has to come back for ever.
+    pub(crate) fn poll(&mut self) {
+        loop {
+            match self.connection.poll_event() {
+                Ok(Some(event)) if self.owning => self.seen.push(Seen::owning(event)),
+                Ok(Some(event)) => self.seen.push(event.into()),
+                Ok(None) => return assert_eq!(self.error, None, "an error went away"),
+                Err(error) => return assert_eq!(*self.error.get_or_insert(error), error),
+            }
+        }
+    }
+
+    /// Hands over bytes, and takes the events that they make.
+    pub(crate) fn receive(&mut self, bytes: &[u8]) {
+        self.connection.receive(bytes);
+        self.poll();
+    }
+
+    /// The same by way of [`Connection::input`], as a front end reads.
+    pub(crate) fn read(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let room = self.connection.input();
+            let (now, later) = bytes.split_at(room.len().min(bytes.len()));
+            assert!(!now.is_empty(), "polled, and yet there is no room");
+            room[..now.len()].copy_from_slice(now);
+            self.connection.filled(now.len()).unwrap();
+            self.poll();
+            bytes = later;
+        }
+    }
+
+    /// The stream ends here.
+    pub(crate) fn receive_eof(&mut self) {
+        self.at_eof = true;
+        self.connection.receive_eof();
+        self.poll();
+    }
+
+    /// Writes at most `limit` bytes of the output.
+    pub(crate) fn write(&mut self, limit: usize) -> Vec<u8> {
+        let mut wire = Vec::new();
+        loop {
+            let output = self.connection.output();
+            let n = output.chunk().len().min(limit - wire.len());
+            if n == 0 {
+                return wire;
+            }
+            wire.extend_from_slice(&output.chunk()[..n]);
+            output.advance(n);
+        }
+    }
+
+    /// Writes all of the output.
+    pub(crate) fn write_all(&mut self) -> Vec<u8> {
+        self.write(usize::MAX)
+    }
+}
