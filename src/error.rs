@@ -69,7 +69,7 @@ pub enum ProtocolError {
     /// The fragments exceed [`Config::max_message_size`](crate::Config::max_message_size).
     #[error("a message is larger than the limit")]
     MessageTooLarge,
-    /// The message has more fragments than [`Config::max_fragments`](crate::Config::max_fragments).
+    /// The message goes on beyond [`Config::max_fragments`](crate::Config::max_fragments).
     #[error("a message has more fragments than the limit")]
     TooManyFragments,
     /// There was no memory for a message that the limits allow.

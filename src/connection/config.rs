@@ -99,11 +99,11 @@ impl Config {
         self
     }
 
-    /// The most fragments that a received message may have (65 536). One more fails the connection
-    /// with 1008. Zero counts as one.
+    /// The most fragments that a received message may have before the one that ends it (65 536). One
+    /// more that does not end it fails the connection with 1008.
     #[must_use]
     pub fn max_fragments(mut self, fragments: u32) -> Self {
-        self.max_fragments = fragments.max(1);
+        self.max_fragments = fragments;
         self
     }
 

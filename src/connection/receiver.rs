@@ -72,6 +72,7 @@ struct Unfinished {
     is_text: bool,
     /// Bytes that its frames so far declare.
     size: u64,
+    /// How many frames it has so far.
     fragments: u32,
     /// Where in the stream its first frame began.
     position: u64,
@@ -463,9 +464,11 @@ impl Receiver {
         if message.size > self.max_message_size {
             return Err(ProtocolError::MessageTooLarge);
         }
-        message.fragments = message.fragments.saturating_add(1);
-        if message.fragments > self.max_fragments {
-            return Err(ProtocolError::TooManyFragments);
+        if !header.fin {
+            message.fragments = message.fragments.saturating_add(1);
+            if message.fragments > self.max_fragments {
+                return Err(ProtocolError::TooManyFragments);
+            }
         }
         Ok(message)
     }

@@ -129,7 +129,7 @@ impl Reference {
                     payload: Vec::new(),
                 });
                 message.declared += u128::from(length);
-                message.frames += 1;
+                message.frames += u32::from(!fin);
                 check(length <= self.max_frame_size, 1009, "FrameTooLarge")?;
                 check(message.declared <= u128::from(self.max_message_size), 1009, "MessageTooLarge")?;
                 check(message.frames <= self.max_fragments, 1008, "TooManyFragments")?;
