@@ -153,6 +153,36 @@ impl From<simdutf8::basic::Utf8Error> for InvalidUtf8 {
     }
 }
 
+/// The bytes as text, if they are.
+///
+/// Short ASCII, as most short messages are, is told in line and without a loop.
+#[inline(always)]
+pub(crate) fn validate(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
+    let is_ascii = match bytes.len() {
+        129.. => false,
+        64.. => ends_are_ascii::<64>(bytes),
+        32.. => ends_are_ascii::<32>(bytes),
+        16.. => ends_are_ascii::<16>(bytes),
+        8.. => ends_are_ascii::<8>(bytes),
+        4.. => ends_are_ascii::<4>(bytes),
+        _ => bytes.is_ascii(),
+    };
+    if is_ascii {
+        // SAFETY: `is_ascii` is true only if all of `bytes` is ASCII, which is UTF-8. For the middle arms:
+        // they have at least `N` bytes and less than `2 * N`, or 128 if `N` is 64, so the first `N` and the
+        // last `N` are all of them.
+        return Ok(unsafe { str::from_utf8_unchecked(bytes) });
+    }
+    Ok(simdutf8::basic::from_utf8(bytes)?)
+}
+
+/// Whether there are `N` bytes at either end, all of them ASCII.
+#[inline(always)]
+fn ends_are_ascii<const N: usize>(bytes: &[u8]) -> bool {
+    let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) else { return false };
+    first.iter().zip(last).fold(0, |all, (a, b)| all | a | b).is_ascii()
+}
+
 /// Checks a text that comes in pieces, which may end inside a character. Each byte is looked at once.
 ///
 /// ```
@@ -360,6 +390,22 @@ impl Utf8Buffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn short_text_is_judged_like_std_wherever_it_is_not_ascii() {
+        for len in 0..=140 {
+            let ascii = vec![b'a'; len];
+            assert_eq!(validate(&ascii), Ok(str::from_utf8(&ascii).unwrap()));
+            for at in 0..len {
+                for pattern in [&b"\xFF"[..], "é".as_bytes(), "€".as_bytes(), "😀".as_bytes()] {
+                    let mut text = ascii.clone();
+                    text.splice(at..len.min(at + pattern.len()), pattern.iter().copied());
+                    text.truncate(len);
+                    assert_eq!(validate(&text).ok(), str::from_utf8(&text).ok(), "{len} at {at}");
+                }
+            }
+        }
+    }
 
     /// What `std` says: valid so far, or not; complete, or not.
     fn expected(bytes: &[u8]) -> Result<bool, InvalidUtf8> {

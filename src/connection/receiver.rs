@@ -2,7 +2,7 @@ use crate::connection::config::Config;
 use crate::connection::event::{Event, Payload, Text};
 use crate::error::{Overfilled, ProtocolError};
 use crate::frame::{CloseFrame, Header, Opcode, Role, Rules, mask};
-use crate::utf8::Utf8Buffer;
+use crate::utf8::{self, Utf8Buffer};
 use std::fmt;
 
 /// The receiving half: bytes in, events out.
@@ -78,6 +78,13 @@ struct Unfinished {
     position: u64,
 }
 
+impl Unfinished {
+    /// How many bytes of it are unmasked before they are validated.
+    const fn step(&self) -> usize {
+        if self.is_text { Receiver::WINDOW } else { usize::MAX }
+    }
+}
+
 /// A frame of which a part is missing.
 #[derive(Clone, Copy, Debug)]
 struct Frame {
@@ -128,11 +135,11 @@ impl Receiver {
     pub(crate) const BUFFER: usize = 64 << 10;
     /// A frame that lacks more than this is read into its own storage, and read alone.
     const DIRECT: u64 = 8 << 10;
-    /// Data is unmasked and validated in steps of this many bytes, so that it stays in the first-level
-    /// cache between the two.
+    /// Text is unmasked and validated in steps of this many bytes, so that it stays in the first-level
+    /// cache between the two. (Other data is unmasked in one go, which is up to a third faster.)
     const WINDOW: usize = 8 << 10;
     /// No more of an unfinished message than this is held in the streaming mode.
-    const PART: u64 = 64 << 10;
+    const PART: usize = 64 << 10;
 
     pub(crate) fn new(role: Role, config: &Config) -> Self {
         Self {
@@ -324,6 +331,7 @@ impl Receiver {
             && let Some(input) = self.buffer.get_mut(self.start..self.end)
             && let Ok(Some((header, header_len))) = Header::decode_by(input, self.rules)
             && header.fin
+            && !header.opcode.is_control()
             && header.payload_len <= self.max_frame_size.min(self.max_message_size)
             && let Some(rest) = input.get_mut(header_len..)
             && header.payload_len <= rest.len() as u64
@@ -334,12 +342,11 @@ impl Receiver {
                 mask::apply(payload, key);
             }
             let at = self.start + header_len;
-            let kind = match header.opcode {
-                Opcode::Text if !self.streaming => Kind::Text,
-                Opcode::Binary if !self.streaming => Kind::Binary,
-                Opcode::Text => Kind::TextPart { fin: true },
-                Opcode::Binary => Kind::BinaryPart { fin: true },
-                _ => return self.control(header.opcode, at, len).map(Some),
+            let kind = match (header.opcode == Opcode::Text, self.streaming) {
+                (true, false) => Kind::Text,
+                (false, false) => Kind::Binary,
+                (true, true) => Kind::TextPart { fin: true },
+                (false, true) => Kind::BinaryPart { fin: true },
             };
             self.start = at + len;
             self.messages = self.messages.wrapping_add(1);
@@ -366,17 +373,15 @@ impl Receiver {
             // §8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte
             // stream is not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket
             // Connection_."
-            Kind::Text | Kind::TextPart { .. } => {
-                match (simdutf8::basic::from_utf8(bytes), descriptor.kind) {
-                    (Ok(text), Kind::Text) => Event::Text(Text::shared(text)),
-                    (Ok(text), _) => Event::TextPart { part: Text::shared(text), fin: true },
-                    (Err(_), _) => {
-                        *phase = Phase::Failed(ProtocolError::InvalidUtf8);
-                        (*start, *end) = (0, 0);
-                        return Err(ProtocolError::InvalidUtf8);
-                    }
+            Kind::Text | Kind::TextPart { .. } => match (utf8::validate(bytes), descriptor.kind) {
+                (Ok(text), Kind::Text) => Event::Text(Text::shared(text)),
+                (Ok(text), _) => Event::TextPart { part: Text::shared(text), fin: true },
+                (Err(_), _) => {
+                    *phase = Phase::Failed(ProtocolError::InvalidUtf8);
+                    (*start, *end) = (0, 0);
+                    return Err(ProtocolError::InvalidUtf8);
                 }
-            }
+            },
             Kind::BinaryPart { .. } => Event::BinaryPart { part: Payload::shared(bytes), fin: true },
             Kind::Ping => Event::Ping(Payload::shared(bytes)),
             Kind::Pong => Event::Pong(Payload::shared(bytes)),
@@ -534,16 +539,18 @@ impl Receiver {
         }
     }
 
-    /// Makes room in the message's storage for `needed` bytes of the frame, with some to spare: three
-    /// times what has come, so that the rest of a frame is reserved once a quarter of it is there; as
-    /// much again while nobody knows how many fragments will follow.
+    /// Makes room in the message's storage for `needed` bytes of the frame, which have come or are about
+    /// to, with some to spare: in all four times what has come, so that the rest of a frame is reserved
+    /// once a quarter of it is there; twice that while nobody knows how many fragments will follow.
     fn grow(&mut self, frame: Frame, needed: usize) -> Result<(), ProtocolError> {
         let (len, needed) = (self.collected.len() as u64, needed as u64);
-        let mut spare = frame.remaining.min(3 * len);
-        if !frame.fin {
-            spare = spare.max(len.min(self.max_message_size.saturating_sub(len)));
+        let mut wanted = frame.remaining.min(3 * len + 4 * needed);
+        if self.streaming {
+            wanted = needed;
+        } else if !frame.fin {
+            wanted = wanted.max(len.min(self.max_message_size.saturating_sub(len)));
         }
-        let wanted = usize::try_from(needed.max(spare)).map_err(|_| ProtocolError::OutOfMemory)?;
+        let wanted = usize::try_from(wanted).map_err(|_| ProtocolError::OutOfMemory)?;
         self.collected.reserve(wanted).map_err(|_| ProtocolError::OutOfMemory)
     }
 
@@ -551,13 +558,16 @@ impl Receiver {
     fn collect_shared(&mut self) -> Result<(), ProtocolError> {
         loop {
             let Phase::Payload(message, mut frame) = self.phase else { return Ok(()) };
+            let limit =
+                if self.streaming { Self::PART.saturating_sub(self.collected.len()) } else { usize::MAX };
             let missing = usize::try_from(frame.remaining).unwrap_or(usize::MAX);
-            let n = missing.min(self.end - self.start).min(Self::WINDOW);
-            if n == 0 || (self.streaming && self.collected.len() as u64 >= Self::PART) {
+            let come = missing.min(self.end - self.start).min(limit);
+            let n = come.min(message.step());
+            if n == 0 {
                 return Ok(());
             }
             if self.collected.room_len() < n {
-                self.grow(frame, n)?;
+                self.grow(frame, come)?;
             }
             let source = self.buffer.get(self.start..self.end).unwrap_or_default();
             let (source, room) = (source.get(..n), self.collected.room().get_mut(..n));
@@ -579,7 +589,7 @@ impl Receiver {
     fn collect_direct(&mut self, mut n: usize) -> Result<(), ProtocolError> {
         let Phase::Payload(message, mut frame) = self.phase else { return Ok(()) };
         while n > 0 {
-            let step = n.min(Self::WINDOW);
+            let step = n.min(message.step());
             if let (Some(key), Some(window)) = (frame.key, self.collected.room().get_mut(..step)) {
                 mask::apply(window, key);
             }

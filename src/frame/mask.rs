@@ -61,15 +61,15 @@
 #[inline(always)]
 pub fn apply(payload: &mut [u8], key: [u8; 4]) {
     match payload.len() {
-        0 => {}
+        129.. => apply_long(payload, key),
+        64.. => apply_ends::<64>(payload, key),
+        32.. => apply_ends::<32>(payload, key),
+        16.. => apply_ends::<16>(payload, key),
+        8.. => apply_ends::<8>(payload, key),
+        4.. => apply_ends::<4>(payload, key),
+        2.. => apply_ends::<2>(payload, key),
         1 => apply_ends::<1>(payload, key),
-        2..4 => apply_ends::<2>(payload, key),
-        4..8 => apply_ends::<4>(payload, key),
-        8..16 => apply_ends::<8>(payload, key),
-        16..32 => apply_ends::<16>(payload, key),
-        32..64 => apply_ends::<32>(payload, key),
-        64..=128 => apply_ends::<64>(payload, key),
-        _ => apply_long(payload, key),
+        0 => {}
     }
 }
 
@@ -89,15 +89,15 @@ pub fn copy(source: &[u8], target: &mut [u8], key: [u8; 4]) -> usize {
     let length = source.len().min(target.len());
     let (Some(source), Some(target)) = (source.get(..length), target.get_mut(..length)) else { return 0 };
     match length {
-        0 => {}
+        129.. => copy_long(source, target, key),
+        64.. => copy_ends::<64>(source, target, key),
+        32.. => copy_ends::<32>(source, target, key),
+        16.. => copy_ends::<16>(source, target, key),
+        8.. => copy_ends::<8>(source, target, key),
+        4.. => copy_ends::<4>(source, target, key),
+        2.. => copy_ends::<2>(source, target, key),
         1 => copy_ends::<1>(source, target, key),
-        2..4 => copy_ends::<2>(source, target, key),
-        4..8 => copy_ends::<4>(source, target, key),
-        8..16 => copy_ends::<8>(source, target, key),
-        16..32 => copy_ends::<16>(source, target, key),
-        32..64 => copy_ends::<32>(source, target, key),
-        64..=128 => copy_ends::<64>(source, target, key),
-        _ => copy_long(source, target, key),
+        0 => {}
     }
     length
 }
