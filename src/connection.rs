@@ -117,7 +117,7 @@ impl Connection {
     }
 
     /// Where to put the next bytes from the network; then say [`filled`](Self::filled). It is empty only
-    /// while 64 KiB wait for [`poll_event`](Self::poll_event).
+    /// while 65 KiB wait for [`poll_event`](Self::poll_event).
     ///
     /// What it lends is initialised, and is either free room of the shared buffer or, while a large
     /// message is on its way, the storage of that message.

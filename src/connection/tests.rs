@@ -303,7 +303,7 @@ fn the_streaming_mode_holds_no_more_than_a_part() {
         }
     }
     assert_eq!((total, ended), (10 << 20, 1));
-    assert!(largest <= 72 << 10, "{largest}");
+    assert!(largest <= 64 << 10, "{largest}");
 }
 
 #[test]
