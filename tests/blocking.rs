@@ -484,6 +484,37 @@ fn a_protocol_error_is_told_once_to_each_side() {
 }
 
 #[test]
+fn a_peer_that_is_gone_and_takes_nothing_is_not_polled_for_ever() {
+    struct Gone {
+        close: Option<Vec<u8>>,
+        reads: Arc<Mutex<usize>>,
+    }
+    impl Read for Gone {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            *self.reads.lock().unwrap() += 1;
+            let close = self.close.take().unwrap_or_default();
+            buffer[..close.len()].copy_from_slice(&close);
+            Ok(close.len())
+        }
+    }
+    impl Write for Gone {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            error(ErrorKind::WouldBlock)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let reads = Arc::new(Mutex::new(0));
+    let stream = Gone { close: Some(frame(0x88, b"")), reads: Arc::clone(&reads) };
+    let mut ws = WebSocket::from_connection(stream, Connection::new(Role::Server, Config::new()));
+    for _ in 0..10 {
+        assert!(is_blocked(ws.read()));
+    }
+    assert!(*reads.lock().unwrap() <= 2, "the Close frame, and the end of the stream");
+}
+
+#[test]
 fn wss_is_refused_with_a_clear_error() {
     let Err(Error::Io(error)) = blocking::connect("wss://127.0.0.1/") else { panic!() };
     assert_eq!(error.kind(), ErrorKind::Unsupported);

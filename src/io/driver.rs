@@ -168,6 +168,7 @@ impl<T: Transport> Driver<T> {
                 Phase::Ended { clean: false } => return Poll::Ready(Err(Error::Closed)),
                 Phase::Ending { .. } => {
                     ready!(self.poll_end(cx));
+                    self.give_buffers_back();
                     let phase = std::mem::replace(&mut self.phase, Phase::Ended { clean: false });
                     if let Phase::Ending { outcome, .. } = phase {
                         self.phase = Phase::Ended { clean: outcome.is_ok() };
@@ -318,10 +319,12 @@ impl<T: Transport> Driver<T> {
                 let _harmless = ready!(self.transport.poll_shutdown(cx));
                 *shut_down = true;
             }
-            if self.connection.halves().0.at_eof() && self.connection.wants_shutdown() {
+            let at_eof = self.connection.halves().0.at_eof();
+            if at_eof && self.connection.wants_shutdown() {
                 return Poll::Ready(());
             }
-            match self.poll_read(cx) {
+            // At the end of the stream only the rest of the output is waited for.
+            match if at_eof { Poll::Pending } else { self.poll_read(cx) } {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => self.sender().abandon(),
                 Poll::Pending if self.blocked_beyond_deadline() => {}
