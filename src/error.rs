@@ -63,6 +63,11 @@ pub enum ProtocolError {
     /// §5.5.1: the reason in a Close frame is "UTF-8-encoded data", and this one is not.
     #[error("the reason of a Close frame is not valid UTF-8")]
     InvalidCloseReason,
+    /// §7.4.1: the peer sent "a type of data [the endpoint] cannot accept": a binary message under
+    /// [`Config::text_only`](crate::Config::text_only), a text under
+    /// [`Config::binary_only`](crate::Config::binary_only).
+    #[error("a message is of a type that is not accepted")]
+    UnsupportedData,
     /// The header declares more than [`Config::max_frame_size`](crate::Config::max_frame_size).
     #[error("a frame is larger than the limit")]
     FrameTooLarge,
@@ -107,6 +112,7 @@ impl ProtocolError {
             | Self::LengthTooLarge
             | Self::CloseTooShort
             | Self::InvalidCloseCode(_) => CloseCode::PROTOCOL_ERROR,
+            Self::UnsupportedData => CloseCode::UNSUPPORTED_DATA,
             Self::InvalidUtf8 | Self::InvalidCloseReason => CloseCode::INVALID_PAYLOAD,
             Self::FrameTooLarge | Self::MessageTooLarge | Self::OutOfMemory => CloseCode::MESSAGE_TOO_BIG,
             Self::TooManyFragments | Self::MessageTimeout => CloseCode::POLICY_VIOLATION,

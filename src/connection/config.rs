@@ -1,3 +1,4 @@
+use crate::frame::Opcode;
 use std::time::Duration;
 
 /// Limits and timings of one connection. Each limit is on by default, and has an error of its own.
@@ -15,6 +16,7 @@ pub struct Config {
     pub(crate) max_frame_size: u64,
     pub(crate) max_message_size: u64,
     pub(crate) max_fragments: u32,
+    pub(crate) refused: Option<Opcode>,
     pub(crate) high_water_mark: usize,
     pub(crate) fragment_size: Option<usize>,
     pub(crate) streaming: bool,
@@ -66,6 +68,7 @@ impl Default for Config {
             max_frame_size: 16 << 20,
             max_message_size: 16 << 20,
             max_fragments: 65_536,
+            refused: None,
             high_water_mark: 1 << 20,
             fragment_size: None,
             streaming: false,
@@ -104,6 +107,22 @@ impl Config {
     #[must_use]
     pub fn max_fragments(mut self, fragments: u32) -> Self {
         self.max_fragments = fragments;
+        self
+    }
+
+    /// Accepts no binary messages (it accepts both kinds). One fails the connection with 1003, as soon as
+    /// its header is there.
+    #[must_use]
+    pub fn text_only(mut self) -> Self {
+        self.refused = Some(Opcode::Binary);
+        self
+    }
+
+    /// Accepts no text messages (it accepts both kinds). One fails the connection with 1003, as soon as
+    /// its header is there.
+    #[must_use]
+    pub fn binary_only(mut self) -> Self {
+        self.refused = Some(Opcode::Text);
         self
     }
 

@@ -21,6 +21,8 @@ pub struct Receiver {
     max_frame_size: u64,
     max_message_size: u64,
     max_fragments: u32,
+    /// A type of message that is not accepted.
+    refused: Option<Opcode>,
     streaming: bool,
     phase: Phase,
     /// The stream has ended; what lies in the buffer is all there will be.
@@ -148,6 +150,7 @@ impl Receiver {
             max_frame_size: config.max_frame_size,
             max_message_size: config.max_message_size,
             max_fragments: config.max_fragments,
+            refused: config.refused,
             streaming: config.streaming,
             phase: Phase::Between,
             eof: false,
@@ -333,6 +336,7 @@ impl Receiver {
             && let Ok(Some((header, header_len))) = Header::decode_by(input, self.rules)
             && header.fin
             && !header.opcode.is_control()
+            && self.refused != Some(header.opcode)
             && header.payload_len <= self.max_frame_size.min(self.max_message_size)
             && let Some(rest) = input.get_mut(header_len..)
             && header.payload_len <= rest.len() as u64
@@ -463,6 +467,12 @@ impl Receiver {
                 position: self.position(),
             },
         };
+        // §7.4.1: "1003 indicates that an endpoint is terminating the connection because it has received a
+        // type of data it cannot accept (e.g., an endpoint that understands only text data MAY send this
+        // if it receives a binary message)."
+        if self.refused == Some(header.opcode) {
+            return Err(ProtocolError::UnsupportedData);
+        }
         if header.payload_len > self.max_frame_size {
             return Err(ProtocolError::FrameTooLarge);
         }

@@ -255,6 +255,36 @@ fn a_pong_that_waits_leaves_once_there_is_room() {
 }
 
 #[test]
+fn a_type_that_is_not_accepted_is_refused_with_1003_at_its_header() {
+    for (config, refused, accepted) in [
+        (Config::new().text_only(), Opcode::Binary, Opcode::Text),
+        (Config::new().binary_only(), Opcode::Text, Opcode::Binary),
+    ] {
+        let mut server = Connection::new(Role::Server, config);
+        server.receive(&masked(false, accepted, b"a"));
+        server.receive(&masked(true, Opcode::Ping, b""));
+        server.receive(&masked(true, Opcode::Continuation, b"b"));
+        server.receive(&masked(true, accepted, b"c"));
+        assert_eq!(events(&mut server).unwrap().len(), 3);
+        written(&mut server);
+        server.receive(&masked(true, refused, b"no")[..6]);
+        assert_eq!(events(&mut server), Err(ProtocolError::UnsupportedData));
+        assert_eq!(written(&mut server)[2..4], 1003u16.to_be_bytes());
+    }
+}
+
+#[test]
+fn everything_can_move_to_another_thread() {
+    fn is_send<T: Send>() {}
+    is_send::<Connection>();
+    is_send::<crate::blocking::WebSocket<std::net::TcpStream>>();
+    is_send::<crate::blocking::Reader<std::net::TcpStream>>();
+    is_send::<crate::blocking::Writer<std::net::TcpStream>>();
+    is_send::<crate::handshake::client::Handshake>();
+    is_send::<crate::handshake::server::Handshake>();
+}
+
+#[test]
 fn nothing_is_allocated_from_a_declared_length() {
     let config = Config::new().max_frame_size(u64::MAX).max_message_size(u64::MAX);
     let mut server = Connection::new(Role::Server, config);
