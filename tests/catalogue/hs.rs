@@ -459,7 +459,7 @@ fn hs_32_the_deadline_is_for_the_whole_handshake() {
     let begun = Instant::now();
     let result = blocking::accept_with(server, short_deadline());
     assert!(matches!(result, Err(Error::Handshake(HandshakeError::Timeout))), "{result:?}");
-    assert!(begun.elapsed() >= Duration::from_millis(200) && begun.elapsed() < Duration::from_secs(2));
+    assert!(begun.elapsed() >= Duration::from_millis(200) && begun.elapsed() < Duration::from_secs(8));
     let (sent, answer) = slow.join().unwrap();
     assert!(sent < R0.0.len(), "it was not dropped");
     assert_eq!(answer, b"");

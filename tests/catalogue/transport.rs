@@ -594,7 +594,7 @@ fn t_09_dropping_a_connection_closes_the_socket_and_never_blocks() {
             }
             let begun = Instant::now();
             drop(ws);
-            assert!(begun.elapsed() < Duration::from_secs(1), "{state}");
+            assert!(begun.elapsed() < Duration::from_secs(4), "{state}");
             tcp::rest(&peer); // ends
         }
     }
