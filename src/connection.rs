@@ -11,6 +11,7 @@
 
 mod config;
 mod event;
+mod input;
 mod keepalive;
 mod output;
 mod random;
@@ -22,6 +23,7 @@ mod tests;
 use crate::error::{Overfilled, ProtocolError, SendError};
 use crate::frame::CloseFrame;
 use crate::message::{Outgoing, PreparedMessage};
+pub(crate) use input::Input;
 pub(crate) use keepalive::later;
 use random::Random;
 pub(crate) use receiver::{Descriptor, Kind};

@@ -1,5 +1,6 @@
 use crate::connection::config::Config;
 use crate::connection::event::{Event, Payload, Text};
+use crate::connection::input::Input;
 use crate::error::{Overfilled, ProtocolError};
 use crate::frame::{CloseFrame, Header, Opcode, Role, Rules, mask};
 use crate::utf8::{self, Utf8Buffer};
@@ -10,12 +11,9 @@ use std::fmt;
 /// What a frame may be is checked before any of it is stored: its first two bytes, its length, the
 /// limits. Nothing is ever allocated from a declared length.
 ///
-/// Data takes one of two ways:
-///
-/// - A message that lies whole in the shared buffer, as nearly all do, is unmasked there and lent from
-///   there.
-/// - Any other is collected in storage of its own, piece by piece, unmasked and validated as the pieces
-///   come. While much of a frame is missing, the network is read straight into that storage.
+/// A message that lies whole in the shared buffer, as nearly all do, is unmasked there and lent from
+/// there. Any other is collected in storage of its own, piece by piece, unmasked and validated as the
+/// pieces come; while much of a frame is missing, the network is read straight into that storage.
 pub struct Receiver {
     rules: Rules,
     max_frame_size: u64,
@@ -27,12 +25,8 @@ pub struct Receiver {
     phase: Phase,
     /// The stream has ended; what lies in the buffer is all there will be.
     eof: bool,
-    /// What has been read from the network; `start..end` is not consumed yet. Between calls that is
-    /// at most a header or a control frame that has not wholly come, once
-    /// [`poll_event`](crate::Connection::poll_event) has said `None`.
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
+    /// The buffer that all frames share.
+    input: Input,
     /// The message that `phase` collects.
     collected: Utf8Buffer,
     /// The whole characters in `collected` have been lent; they go before more comes.
@@ -133,9 +127,6 @@ pub(crate) struct Progress {
 }
 
 impl Receiver {
-    /// Bytes of the shared buffer: a frame with 64 KiB of payload, which many send, fits with its header.
-    /// It then needs no storage of its own, and is received twice as fast.
-    pub(crate) const BUFFER: usize = 65 << 10;
     /// A frame that lacks more than this is read into its own storage, and read alone.
     const DIRECT: u64 = 8 << 10;
     /// Text is unmasked and validated in steps of this many bytes, so that it stays in the first-level
@@ -154,9 +145,7 @@ impl Receiver {
             streaming: config.streaming,
             phase: Phase::Between,
             eof: false,
-            buffer: Vec::new(),
-            start: 0,
-            end: 0,
+            input: Input::default(),
             collected: Utf8Buffer::default(),
             part_lent: false,
             arrived: 0,
@@ -179,19 +168,7 @@ impl Receiver {
                 return room.get_mut(..len).unwrap_or_default();
             }
         }
-        let pending = self.end - self.start;
-        if pending == 0 {
-            (self.start, self.end) = (0, 0);
-        } else if self.start > 0 && (pending <= 256 || self.buffer.len() - self.end < Self::BUFFER / 2) {
-            self.buffer.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, pending);
-        }
-        if self.buffer.is_empty() {
-            self.buffer = vec![0; Self::BUFFER];
-        } else if self.buffer.len() < Self::BUFFER {
-            self.buffer.resize(Self::BUFFER, 0);
-        }
-        self.buffer.get_mut(self.end..).unwrap_or_default()
+        self.input.room()
     }
 
     /// The first `n` bytes of [`input`](Self::input) have been filled.
@@ -210,12 +187,10 @@ impl Receiver {
             }
             return Ok(());
         }
-        if n > self.buffer.len() - self.end {
-            return Err(Overfilled);
-        }
+        self.input.filled(n)?;
         self.arrived = self.arrived.wrapping_add(n as u64);
-        if !matches!(self.phase, Phase::Closed | Phase::Failed(_)) {
-            self.end += n;
+        if matches!(self.phase, Phase::Closed | Phase::Failed(_)) {
+            self.input.clear();
         }
         Ok(())
     }
@@ -227,9 +202,8 @@ impl Receiver {
             let n = room.len().min(bytes.len());
             let (now, later) = bytes.split_at(n);
             if n == 0 {
-                // The caller holds them already, so they may as well be held here.
-                self.buffer.extend_from_slice(later);
-                let _always_fits = self.filled(later.len());
+                self.input.append(later);
+                self.arrived = self.arrived.wrapping_add(later.len() as u64);
                 return;
             }
             room.get_mut(..n).unwrap_or_default().copy_from_slice(now);
@@ -275,7 +249,7 @@ impl Receiver {
     pub(crate) fn progress(&self) -> Progress {
         let unfinished = match self.phase {
             Phase::Fragments(message) | Phase::Payload(message, _) => Some(message.position),
-            Phase::Between if self.start < self.end => Some(self.position()),
+            Phase::Between if self.input.len() > 0 => Some(self.position()),
             _ => None,
         };
         Progress { arrived: self.arrived, messages: self.messages, unfinished }
@@ -283,7 +257,7 @@ impl Receiver {
 
     /// Where in the stream the next unconsumed byte stands.
     const fn position(&self) -> u64 {
-        self.arrived.wrapping_sub((self.end - self.start) as u64)
+        self.arrived.wrapping_sub(self.input.len() as u64)
     }
 
     /// Ends the connection from this side: every later poll returns the error.
@@ -297,7 +271,7 @@ impl Receiver {
     }
 
     fn discard(&mut self) {
-        (self.start, self.end) = (0, 0);
+        self.input.clear();
         self.part_lent = false;
         self.collected.release();
     }
@@ -305,34 +279,27 @@ impl Receiver {
     /// Takes back a buffer that is not needed while nothing comes; what is not consumed moves to
     /// storage of its own size.
     pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
-        let rest = self.buffer.get(self.start..self.end).unwrap_or_default().to_vec();
-        (self.start, self.end) = (0, rest.len());
         if matches!(self.phase, Phase::Between) {
             self.collected.release();
         }
-        std::mem::replace(&mut self.buffer, rest)
+        self.input.take_buffer()
     }
 
     /// Whether the next read goes to the shared buffer, and it has none at the moment.
     pub(crate) fn wants_buffer(&self) -> bool {
-        self.buffer.len() < Self::BUFFER && self.direct().is_none()
+        !self.input.has_buffer() && self.direct().is_none()
     }
 
-    /// Lends it a buffer of [`BUFFER`](Self::BUFFER) bytes to read into.
-    pub(crate) fn give_buffer(&mut self, mut buffer: Vec<u8>) {
-        let rest = self.buffer.get(self.start..self.end).unwrap_or_default();
-        if let Some(target) = buffer.get_mut(..rest.len()) {
-            target.copy_from_slice(rest);
-            (self.start, self.end) = (0, rest.len());
-            self.buffer = buffer;
-        }
+    /// Lends it a buffer of [`Input::SIZE`] bytes to read into.
+    pub(crate) fn give_buffer(&mut self, buffer: Vec<u8>) {
+        self.input.give_buffer(buffer);
     }
 
     /// Finds the next event. The fast way is in line: a whole message in the shared buffer.
     #[inline(always)]
     pub(crate) fn advance(&mut self) -> Result<Option<Descriptor>, ProtocolError> {
         if matches!(self.phase, Phase::Between)
-            && let Some(input) = self.buffer.get_mut(self.start..self.end)
+            && let input = self.input.unread_mut()
             && let Ok(Some((header, header_len))) = Header::decode_by(input, self.rules)
             && header.fin
             && !header.opcode.is_control()
@@ -346,14 +313,14 @@ impl Receiver {
             if let Some(key) = header.mask {
                 mask::apply(payload, key);
             }
-            let at = self.start + header_len;
+            let at = self.input.position() + header_len;
             let kind = match (header.opcode == Opcode::Text, self.streaming) {
                 (true, false) => Kind::Text,
                 (false, false) => Kind::Binary,
                 (true, true) => Kind::TextPart { fin: true },
                 (false, true) => Kind::BinaryPart { fin: true },
             };
-            self.start = at + len;
+            self.input.consume(header_len + len);
             self.messages = self.messages.wrapping_add(1);
             return Ok(Some(Descriptor { kind, place: Place::Shared { at, len } }));
         }
@@ -363,7 +330,7 @@ impl Receiver {
     /// Lends what [`advance`](Self::advance) found.
     #[inline(always)]
     pub(crate) fn lend(&mut self, descriptor: Descriptor) -> Result<Event<'_>, ProtocolError> {
-        let Self { buffer, collected, phase, start, end, .. } = self;
+        let Self { input, collected, phase, .. } = self;
         let Place::Shared { at, len } = descriptor.place else {
             return Ok(match descriptor.kind {
                 Kind::Text => Event::Text(Text::own(collected)),
@@ -372,7 +339,7 @@ impl Receiver {
                 _ => Event::Binary(Payload::own(collected)),
             });
         };
-        let bytes = buffer.get(at..).and_then(|rest| rest.get(..len)).unwrap_or_default();
+        let bytes = input.get(at, len);
         Ok(match descriptor.kind {
             Kind::Binary => Event::Binary(Payload::shared(bytes)),
             // §8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte
@@ -383,7 +350,6 @@ impl Receiver {
                 (Ok(text), _) => Event::TextPart { part: Text::shared(text), fin: true },
                 (Err(_), _) => {
                     *phase = Phase::Failed(ProtocolError::InvalidUtf8);
-                    (*start, *end) = (0, 0);
                     return Err(ProtocolError::InvalidUtf8);
                 }
             },
@@ -403,26 +369,29 @@ impl Receiver {
         }
         loop {
             match self.phase {
-                Phase::Failed(error) => return Err(error),
+                Phase::Failed(error) => {
+                    self.input.clear();
+                    return Err(error);
+                }
                 Phase::Closed => return Ok(None),
                 Phase::Between | Phase::Fragments(_) => {
-                    let input = self.buffer.get(self.start..self.end).unwrap_or_default();
+                    let input = self.input.unread_mut();
                     let (header, header_len) = match Header::decode_by(input, self.rules) {
                         Ok(Some(decoded)) => decoded,
                         Ok(None) => return self.wait_for_input(),
                         Err(error) => return Err(self.fail(error)),
                     };
-                    let at = self.start + header_len;
                     if header.opcode.is_control() {
                         let len = usize::try_from(header.payload_len).unwrap_or(usize::MAX);
-                        let Some(payload) = self.buffer.get_mut(at..self.end).and_then(|b| b.get_mut(..len))
+                        let Some(payload) = input.get_mut(header_len..).and_then(|rest| rest.get_mut(..len))
                         else {
                             return self.wait_for_input();
                         };
                         if let Some(key) = header.mask {
                             mask::apply(payload, key);
                         }
-                        return self.control(header.opcode, at, len).map(Some);
+                        self.input.consume(header_len);
+                        return self.control(header.opcode, len).map(Some);
                     }
                     let message = match self.admit(&header) {
                         Ok(message) => message,
@@ -431,7 +400,7 @@ impl Receiver {
                     if matches!(self.phase, Phase::Between) {
                         self.collected.begin(message.is_text);
                     }
-                    self.start = at;
+                    self.input.consume(header_len);
                     let frame = Frame { fin: header.fin, key: header.mask, remaining: header.payload_len };
                     self.phase = Phase::Payload(message, frame);
                 }
@@ -490,14 +459,14 @@ impl Receiver {
     }
 
     /// A control frame lies whole and unmasked in the shared buffer.
-    fn control(&mut self, opcode: Opcode, at: usize, len: usize) -> Result<Descriptor, ProtocolError> {
-        self.start = at + len;
+    fn control(&mut self, opcode: Opcode, len: usize) -> Result<Descriptor, ProtocolError> {
+        let at = self.input.position();
+        self.input.consume(len);
         let kind = match opcode {
             Opcode::Ping => Kind::Ping,
             Opcode::Pong => Kind::Pong,
             _ => {
-                let payload = self.buffer.get(at..self.start).unwrap_or_default();
-                if let Err(error) = CloseFrame::decode(payload) {
+                if let Err(error) = CloseFrame::decode(self.input.get(at, len)) {
                     return Err(self.fail(error));
                 }
                 // §5.5.1: after a Close frame the peer sends nothing that counts.
@@ -541,7 +510,7 @@ impl Receiver {
             Phase::Payload(_, frame)
                 if frame.remaining > Self::DIRECT
                     && !self.streaming
-                    && self.start == self.end
+                    && self.input.len() == 0
                     && self.collected.len() > 0 =>
             {
                 Some(frame)
@@ -572,7 +541,7 @@ impl Receiver {
             let limit =
                 if self.streaming { Self::PART.saturating_sub(self.collected.len()) } else { usize::MAX };
             let missing = usize::try_from(frame.remaining).unwrap_or(usize::MAX);
-            let come = missing.min(self.end - self.start).min(limit);
+            let come = missing.min(self.input.len()).min(limit);
             let n = come.min(message.step());
             if n == 0 {
                 return Ok(());
@@ -580,8 +549,7 @@ impl Receiver {
             if self.collected.room_len() < n {
                 self.grow(frame, come)?;
             }
-            let source = self.buffer.get(self.start..self.end).unwrap_or_default();
-            let (source, room) = (source.get(..n), self.collected.room().get_mut(..n));
+            let (source, room) = (self.input.unread().get(..n), self.collected.room().get_mut(..n));
             if let (Some(source), Some(room)) = (source, room) {
                 match frame.key {
                     Some(key) => {
@@ -590,7 +558,7 @@ impl Receiver {
                     None => room.copy_from_slice(source),
                 }
             }
-            self.start += n;
+            self.input.consume(n);
             self.accept(&mut frame, n)?;
             self.phase = Phase::Payload(message, frame);
         }
@@ -626,7 +594,7 @@ impl fmt::Debug for Receiver {
         f.debug_struct("Receiver")
             .field("phase", &self.phase)
             .field("eof", &self.eof)
-            .field("unread", &(self.end - self.start))
+            .field("unread", &self.input.len())
             .field("collected", &self.collected.len())
             .field("arrived", &self.arrived)
             .finish_non_exhaustive()

@@ -290,10 +290,10 @@ fn nothing_is_allocated_from_a_declared_length() {
     let mut server = Connection::new(Role::Server, config);
     server.receive(b"\x82\xFF\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF\0\0\0\0");
     assert_eq!(events(&mut server), Ok(vec![]));
-    assert!(server.input().len() <= Receiver::BUFFER);
+    assert!(server.input().len() <= Input::SIZE);
     server.receive(&[0; 100]);
     assert_eq!(events(&mut server), Ok(vec![]));
-    assert!(server.input().len() <= Receiver::BUFFER);
+    assert!(server.input().len() <= Input::SIZE);
 }
 
 #[test]

@@ -1,0 +1,162 @@
+use crate::error::Overfilled;
+
+/// What has been read from the network and is not consumed yet: the counterpart of
+/// [`Output`](super::Output).
+///
+/// It is one initialised buffer that all frames share. Between reads it holds at most a header or a
+/// control frame that has not wholly come, once all events have been polled.
+#[derive(Default)]
+pub(crate) struct Input {
+    /// `start..end` is unread; what was consumed lies there until the next read.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Input {
+    /// Bytes of the buffer: a frame with 64 KiB of payload, which many send, fits with its header. It then
+    /// needs no storage of its own, and is received twice as fast.
+    pub(crate) const SIZE: usize = 65 << 10;
+    /// Up to this many unread bytes are moved to the front before each read; more only to make room.
+    const MOVED: usize = 256;
+
+    #[inline(always)]
+    pub(crate) const fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// Where in the buffer the next unread byte stands, for [`get`](Self::get).
+    #[inline(always)]
+    pub(crate) const fn position(&self) -> usize {
+        self.start
+    }
+
+    #[inline(always)]
+    pub(crate) fn unread(&self) -> &[u8] {
+        self.buffer.get(self.start..self.end).unwrap_or_default()
+    }
+
+    #[inline(always)]
+    pub(crate) fn unread_mut(&mut self) -> &mut [u8] {
+        self.buffer.get_mut(self.start..self.end).unwrap_or_default()
+    }
+
+    /// The next `n` bytes are read.
+    #[inline(always)]
+    pub(crate) const fn consume(&mut self, n: usize) {
+        self.start += n;
+    }
+
+    /// Bytes at a [`position`](Self::position), read or not.
+    #[inline(always)]
+    pub(crate) fn get(&self, position: usize, len: usize) -> &[u8] {
+        self.buffer.get(position..).and_then(|rest| rest.get(..len)).unwrap_or_default()
+    }
+
+    pub(crate) const fn clear(&mut self) {
+        (self.start, self.end) = (0, 0);
+    }
+
+    /// Where the next bytes go. It is empty only while the buffer is full of unread ones.
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        let unread = self.len();
+        if unread == 0 {
+            self.clear();
+        } else if self.start > 0 && (unread <= Self::MOVED || self.buffer.len() - self.end < Self::SIZE / 2) {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, unread);
+        }
+        if self.buffer.is_empty() {
+            self.buffer = vec![0; Self::SIZE];
+        } else if self.buffer.len() < Self::SIZE {
+            self.buffer.resize(Self::SIZE, 0);
+        }
+        self.buffer.get_mut(self.end..).unwrap_or_default()
+    }
+
+    /// The first `n` bytes of the room have been filled.
+    pub(crate) const fn filled(&mut self, n: usize) -> Result<(), Overfilled> {
+        if n > self.buffer.len() - self.end {
+            return Err(Overfilled);
+        }
+        self.end += n;
+        Ok(())
+    }
+
+    /// Takes bytes although the buffer is full: the caller holds them already, so they may as well be held
+    /// here.
+    pub(crate) fn append(&mut self, bytes: &[u8]) {
+        self.buffer.truncate(self.end);
+        self.buffer.extend_from_slice(bytes);
+        self.end = self.buffer.len();
+    }
+
+    /// Whether it has a buffer to read into, rather than none or a remainder.
+    pub(crate) const fn has_buffer(&self) -> bool {
+        self.buffer.len() >= Self::SIZE
+    }
+
+    /// Takes back the buffer; what is unread moves to storage of its own size.
+    pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
+        let unread = self.unread().to_vec();
+        (self.start, self.end) = (0, unread.len());
+        std::mem::replace(&mut self.buffer, unread)
+    }
+
+    /// Lends it a buffer of [`SIZE`](Self::SIZE) bytes; only while it has none.
+    pub(crate) fn give_buffer(&mut self, mut buffer: Vec<u8>) {
+        let unread = self.unread();
+        if let Some(front) = buffer.get_mut(..unread.len()) {
+            front.copy_from_slice(unread);
+            (self.start, self.end) = (0, unread.len());
+            self.buffer = buffer;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(input: &mut Input, bytes: &[u8]) {
+        input.room()[..bytes.len()].copy_from_slice(bytes);
+        input.filled(bytes.len()).unwrap();
+    }
+
+    #[test]
+    fn unread_bytes_survive_every_change_of_buffer() {
+        let mut input = Input::default();
+        fill(&mut input, b"abcdef");
+        input.consume(2);
+        assert_eq!(input.take_buffer().len(), Input::SIZE);
+        assert_eq!((input.unread(), input.has_buffer()), (&b"cdef"[..], false));
+        input.consume(1);
+        input.give_buffer(vec![0; Input::SIZE]);
+        fill(&mut input, b"gh");
+        assert_eq!(input.unread(), b"defgh");
+        input.take_buffer();
+        fill(&mut input, b"i");
+        assert_eq!((input.unread(), input.has_buffer()), (&b"defghi"[..], true));
+    }
+
+    #[test]
+    fn what_was_consumed_lies_there_until_the_next_read() {
+        let mut input = Input::default();
+        fill(&mut input, b"abc");
+        let position = input.position();
+        input.consume(3);
+        assert_eq!((input.get(position, 2), input.len()), (&b"ab"[..], 0));
+        assert_eq!(input.room().len(), Input::SIZE);
+    }
+
+    #[test]
+    fn no_more_is_taken_than_there_is_room_for() {
+        let mut input = Input::default();
+        fill(&mut input, &[7; Input::SIZE]);
+        assert!(input.room().is_empty());
+        assert_eq!(input.filled(1), Err(Overfilled));
+        input.append(b"more");
+        assert_eq!(input.len(), Input::SIZE + 4);
+        assert!(input.unread().ends_with(b"\x07more"));
+    }
+}
