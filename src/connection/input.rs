@@ -37,8 +37,8 @@ impl Input {
     }
 
     #[inline(always)]
-    pub(crate) fn unread_mut(&mut self) -> &mut [u8] {
-        self.buffer.get_mut(self.start..self.end).unwrap_or_default()
+    pub(crate) fn unread_mut(&mut self) -> Option<&mut [u8]> {
+        self.buffer.get_mut(self.start..self.end)
     }
 
     /// The next `n` bytes are read.

@@ -299,7 +299,7 @@ impl Receiver {
     #[inline(always)]
     pub(crate) fn advance(&mut self) -> Result<Option<Descriptor>, ProtocolError> {
         if matches!(self.phase, Phase::Between)
-            && let input = self.input.unread_mut()
+            && let Some(input) = self.input.unread_mut()
             && let Ok(Some((header, header_len))) = Header::decode_by(input, self.rules)
             && header.fin
             && !header.opcode.is_control()
@@ -375,7 +375,7 @@ impl Receiver {
                 }
                 Phase::Closed => return Ok(None),
                 Phase::Between | Phase::Fragments(_) => {
-                    let input = self.input.unread_mut();
+                    let input = self.input.unread_mut().unwrap_or_default();
                     let (header, header_len) = match Header::decode_by(input, self.rules) {
                         Ok(Some(decoded)) => decoded,
                         Ok(None) => return self.wait_for_input(),
