@@ -16,7 +16,7 @@ use sansocket::handshake::client::Request;
 use sansocket::{CloseCode, CloseFrame, Config, Message, blocking};
 use std::error::Error;
 use std::process::ExitCode;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -56,20 +56,38 @@ fn seconds(text: &str) -> Result<Duration> {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    if args.deflate || args.front_end != "blocking" {
-        let option = if args.deflate { "--deflate" } else { "--front-end other than blocking" };
-        Args::command().error(ErrorKind::InvalidValue, format!("{option} is not built yet")).exit();
-    }
+    let args = match Args::try_parse().and_then(check) {
+        Ok(args) => args,
+        Err(error) => {
+            let _nobody_listens = error.print();
+            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+    };
     let timeout = args.timeout;
     let (finish, finished) = mpsc::channel();
     thread::spawn(move || finish.send(run(args)));
-    match finished.recv_timeout(timeout).unwrap_or_else(|_| Err("the time is up".into())) {
+    match finished.recv_timeout(timeout).unwrap_or_else(|why| Err(unfinished(why).into())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Says which options are not there yet.
+fn check(args: Args) -> std::result::Result<Args, clap::Error> {
+    if args.deflate || args.front_end != "blocking" {
+        let option = if args.deflate { "--deflate" } else { "--front-end other than blocking" };
+        return Err(Args::command().error(ErrorKind::InvalidValue, format!("{option} is not built yet")));
+    }
+    Ok(args)
+}
+
+fn unfinished(why: RecvTimeoutError) -> &'static str {
+    match why {
+        RecvTimeoutError::Timeout => "the time is up",
+        RecvTimeoutError::Disconnected => "the client panicked",
     }
 }
 

@@ -64,7 +64,7 @@ fn main() {
 /// Takes connections for ever; fails only before the first.
 fn listen(addr: &str, options: &Arc<Options>) -> io::Result<std::convert::Infallible> {
     let listener = TcpListener::bind(addr)?;
-    println!("listening on ws://{}", listener.local_addr()?);
+    writeln!(io::stdout(), "listening on ws://{}", listener.local_addr()?)?;
     io::stdout().flush()?;
     loop {
         let taken = listener.accept().and_then(|(stream, peer)| {

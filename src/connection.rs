@@ -44,7 +44,8 @@ pub use sender::{CloseInfo, Sender};
 /// 2. After any call, write what [`output`](Self::output) holds; when
 ///    [`wants_shutdown`](Self::wants_shutdown), close the transport.
 /// 3. Call [`handle_timeout`](Self::handle_timeout) at the start, when `poll_event` has said `None`,
-///    after [`close`](Self::close), and at the instant it last named.
+///    after [`close`](Self::close), and at the instant it last named. That instant may have passed:
+///    then give it what input there is, and call at once.
 ///
 /// After an `Err` from `poll_event` the same `Err` comes back for ever, and the Close frame that
 /// reports it to the peer (1002, 1007, 1009, ...) already stands in the output.
@@ -166,8 +167,11 @@ impl Connection {
     pub(crate) fn advance(&mut self) -> Result<Option<Descriptor>, ProtocolError> {
         match self.receiver.advance() {
             Ok(Some(descriptor)) if matches!(descriptor.kind, Kind::Ping | Kind::Pong | Kind::Close) => {
-                if let Ok(event) = self.receiver.lend(descriptor) {
-                    self.sender.answer(&event);
+                let arrived = self.receiver.progress().arrived;
+                match self.receiver.lend(descriptor) {
+                    Ok(Event::Pong(payload)) => self.sender.answer_pong(&payload, Some(arrived)),
+                    Ok(event) => self.sender.answer(&event),
+                    Err(_) => {}
                 }
                 Ok(Some(descriptor))
             }

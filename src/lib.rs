@@ -28,6 +28,7 @@ mod io;
 mod message;
 pub mod utf8;
 
+pub use bytes;
 pub use connection::{
     Agreement, CloseInfo, Config, Connection, Event, Keepalive, Output, Payload, Receiver, Sender, State,
     Text,

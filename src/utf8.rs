@@ -12,6 +12,7 @@ use bytes::Bytes;
 use std::borrow::Borrow;
 use std::collections::TryReserveError;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
 /// [`Bytes`] that are valid UTF-8: a `str` that is cheap to clone and to send on.
@@ -25,7 +26,7 @@ use std::ops::Deref;
 /// # assert_eq!(also, "hello");
 /// # Ok::<(), sansocket::utf8::InvalidUtf8>(())
 /// ```
-#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Utf8Bytes {
     /// Invariant: valid UTF-8. Nothing but the constructors below writes this field.
     bytes: Bytes,
@@ -80,6 +81,13 @@ impl AsRef<[u8]> for Utf8Bytes {
 impl Borrow<str> for Utf8Bytes {
     fn borrow(&self) -> &str {
         self
+    }
+}
+
+/// As `str` does, so that a map with such keys can be asked for a `&str`.
+impl Hash for Utf8Bytes {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
     }
 }
 
@@ -429,6 +437,12 @@ mod tests {
             let (a, b) = bytes.split_at(cut);
             assert_eq!(in_pieces(&[a, b]), expected, "{bytes:02x?} cut at {cut}");
         }
+    }
+
+    #[test]
+    fn a_map_can_be_asked_for_a_str() {
+        let map = std::collections::HashMap::from([(Utf8Bytes::from("a"), 1)]);
+        assert_eq!(map.get("a"), Some(&1));
     }
 
     #[test]

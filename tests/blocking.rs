@@ -160,6 +160,24 @@ fn a_dead_peer_is_found_by_keepalive_alone() {
 }
 
 #[test]
+fn a_slow_application_does_not_lose_a_live_peer() {
+    let config = Config::new().keepalive(Keepalive { interval: SOON / 2, timeout: SOON });
+    let (mut client, mut server) = pair(Config::new(), config);
+    let peer = thread::spawn(move || {
+        // The ping comes; its pong leaves with the next message.
+        while client.read_with(|event, _| !matches!(event, Event::Ping(_))).unwrap().unwrap() {}
+        client.send("a").unwrap();
+        client.send("b").unwrap();
+        client
+    });
+    assert_eq!(server.read().unwrap(), Some(Message::text("a")));
+    let client = peer.join().unwrap();
+    thread::sleep(2 * SOON); // the application takes its time
+    assert_eq!(server.read().unwrap(), Some(Message::text("b")));
+    drop(client);
+}
+
+#[test]
 fn keepalive_measures_the_round_trip_and_keeps_the_timeout_of_the_socket() {
     let config = Config::new().keepalive(Keepalive { interval: SOON / 4, timeout: 50 * SOON });
     let (mut client, mut server) = pair(Config::new(), config);

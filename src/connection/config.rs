@@ -128,10 +128,10 @@ impl Config {
 
     /// How many queued bytes make [`send`](crate::Connection::send) refuse another message with
     /// [`QueueFull`](crate::SendError::QueueFull) (1 MiB). The message that crosses the mark is still
-    /// taken whole.
+    /// taken whole. Zero counts as one.
     #[must_use]
     pub fn high_water_mark(mut self, bytes: usize) -> Self {
-        self.high_water_mark = bytes;
+        self.high_water_mark = bytes.max(1);
         self
     }
 

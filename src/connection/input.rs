@@ -66,7 +66,11 @@ impl Input {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, unread);
         }
-        if self.buffer.is_empty() {
+        if self.buffer.len() > Self::SIZE && self.end <= Self::SIZE / 2 {
+            // It had grown for what was appended.
+            self.buffer.truncate(Self::SIZE);
+            self.buffer.shrink_to_fit();
+        } else if self.buffer.is_empty() {
             self.buffer = vec![0; Self::SIZE];
         } else if self.buffer.len() < Self::SIZE {
             self.buffer.resize(Self::SIZE, 0);
@@ -158,5 +162,8 @@ mod tests {
         input.append(b"more");
         assert_eq!(input.len(), Input::SIZE + 4);
         assert!(input.unread().ends_with(b"\x07more"));
+        input.consume(Input::SIZE);
+        assert_eq!(input.room().len(), Input::SIZE - 4, "what was appended does not stay");
+        assert_eq!(input.unread(), b"more");
     }
 }

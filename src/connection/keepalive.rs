@@ -84,15 +84,15 @@ impl Timers {
         self.round_trip
     }
 
-    /// A pong came.
-    pub(crate) fn pong(&mut self, pong: &[u8]) {
+    /// A pong came, when `arrived` bytes had come in all.
+    pub(crate) fn pong(&mut self, pong: &[u8], arrived: Option<u64>) {
         if let Ping::Sent { payload, at, .. } = self.ping
             && payload == pong
         {
-            // If the time was told when these bytes came, it is the time of the pong; else it will be.
-            match self.now {
-                Some(now) if now > at => {
-                    self.round_trip = Some(now - at);
+            // If the time was told since these bytes came, it is the time of the pong; else it will be.
+            match (self.now, self.alive) {
+                (Some(now), Some((told, ..))) if Some(told) == arrived => {
+                    self.round_trip = Some(now.saturating_duration_since(at));
                     self.ping = Ping::None;
                 }
                 _ => self.ping = Ping::Answered { at },
@@ -112,7 +112,7 @@ impl Timers {
             self.round_trip = Some(now.saturating_duration_since(at));
             self.ping = Ping::None;
         }
-        let Progress { arrived, messages, unfinished } = progress;
+        let Progress { arrived, messages, unfinished, is_polled } = progress;
         if self.alive.is_none_or(|(before, ..)| before != arrived) {
             let sends = self.alive.is_some_and(|(_, before, _)| before != messages);
             if let Ping::Sent { heard, .. } = &mut self.ping
@@ -131,11 +131,16 @@ impl Timers {
             let deadline = *self.closing.get_or_insert_with(|| later(now, self.config.close_timeout));
             return if now >= deadline { Due::Abandon } else { Due::Nothing };
         }
-        if self.message_deadline().is_some_and(|deadline| now >= deadline) {
+        // What was not polled yet may be the rest of the message, or the pong: whoever was slow to read it
+        // must not blame the peer. The deadlines stay, so this is called again at once.
+        let overdue = |deadline: Instant| now >= deadline && is_polled;
+        if self.message_deadline().is_some_and(overdue) {
             return Due::Failed(ProtocolError::MessageTimeout);
         }
         match (self.ping, self.keepalive_deadline()) {
-            (Ping::Sent { .. }, Some(deadline)) if now >= deadline => Due::Failed(ProtocolError::PongTimeout),
+            (Ping::Sent { .. }, Some(deadline)) if overdue(deadline) => {
+                Due::Failed(ProtocolError::PongTimeout)
+            }
             (Ping::None, Some(deadline)) if now >= deadline => Due::Ping,
             _ => Due::Nothing,
         }
@@ -157,7 +162,8 @@ impl Timers {
         let keepalive = self.config.keepalive?;
         match self.ping {
             Ping::Sent { heard, .. } => Some(later(heard, keepalive.timeout)),
-            _ => self.alive.map(|(.., at)| later(at, keepalive.interval)),
+            Ping::Answered { at } => Some(at), // at once, for the round-trip time
+            Ping::None => self.alive.map(|(.., at)| later(at, keepalive.interval)),
         }
     }
 }
@@ -179,7 +185,7 @@ mod tests {
     }
 
     fn progress(arrived: u64, unfinished: Option<u64>) -> Progress {
-        Progress { arrived, messages: 0, unfinished }
+        Progress { arrived, messages: 0, unfinished, is_polled: true }
     }
 
     #[test]
@@ -193,7 +199,7 @@ mod tests {
         assert_eq!(timers.update(start + 10 * SECOND, idle, false), Due::Ping);
         timers.pinged(*b"01234567", start + 10 * SECOND);
         assert_eq!(timers.next(), Some(start + 13 * SECOND));
-        timers.pong(b"another ping's");
+        timers.pong(b"another ping's", None);
         assert_eq!(timers.update(start + 13 * SECOND, idle, false), Due::Failed(ProtocolError::PongTimeout));
     }
 
@@ -204,7 +210,7 @@ mod tests {
             timers(Config::new().keepalive(Keepalive { interval: 10 * SECOND, timeout: 3 * SECOND }));
         timers.update(start, progress(0, None), false);
         timers.pinged(*b"01234567", start + 10 * SECOND);
-        timers.pong(b"01234567");
+        timers.pong(b"01234567", None);
         assert_eq!(timers.update(start + 12 * SECOND, progress(14, None), false), Due::Nothing);
         assert_eq!(timers.round_trip(), Some(2 * SECOND));
         assert_eq!(timers.next(), Some(start + 22 * SECOND));

@@ -35,6 +35,8 @@ pub struct Receiver {
     arrived: u64,
     /// How many messages are complete.
     messages: u32,
+    /// The last poll said `None`, and nothing has come since.
+    is_polled: bool,
 }
 
 /// Where in the stream of frames the receiver is.
@@ -124,6 +126,8 @@ pub(crate) struct Progress {
     pub(crate) messages: u32,
     /// Where in the stream the message begins of which a part is missing.
     pub(crate) unfinished: Option<u64>,
+    /// All that has come was polled.
+    pub(crate) is_polled: bool,
 }
 
 impl Receiver {
@@ -150,6 +154,7 @@ impl Receiver {
             part_lent: false,
             arrived: 0,
             messages: 0,
+            is_polled: true,
         }
     }
 
@@ -176,6 +181,7 @@ impl Receiver {
     /// # Errors
     /// More than it holds; nothing has changed then.
     pub fn filled(&mut self, n: usize) -> Result<(), Overfilled> {
+        self.is_polled &= n == 0;
         if let Some(frame) = self.direct() {
             let wanted = usize::try_from(frame.remaining).unwrap_or(usize::MAX);
             if n > self.collected.room_len().min(wanted) {
@@ -202,6 +208,7 @@ impl Receiver {
             let n = room.len().min(bytes.len());
             let (now, later) = bytes.split_at(n);
             if n == 0 {
+                self.is_polled = false;
                 self.input.append(later);
                 self.arrived = self.arrived.wrapping_add(later.len() as u64);
                 return;
@@ -242,6 +249,10 @@ impl Receiver {
         matches!(self.phase, Phase::Closed)
     }
 
+    pub(crate) const fn is_streaming(&self) -> bool {
+        self.streaming
+    }
+
     pub(crate) const fn at_eof(&self) -> bool {
         self.eof
     }
@@ -252,7 +263,7 @@ impl Receiver {
             Phase::Between if self.input.len() > 0 => Some(self.position()),
             _ => None,
         };
-        Progress { arrived: self.arrived, messages: self.messages, unfinished }
+        Progress { arrived: self.arrived, messages: self.messages, unfinished, is_polled: self.is_polled }
     }
 
     /// Where in the stream the next unconsumed byte stands.
@@ -420,6 +431,7 @@ impl Receiver {
     }
 
     fn wait_for_input(&mut self) -> Result<Option<Descriptor>, ProtocolError> {
+        self.is_polled = true;
         // §7.1.5: "If _The WebSocket Connection is Closed_ and no Close control frame was received by the
         // endpoint ..., _The WebSocket Connection Close Code_ is considered to be 1006."
         if self.eof { Err(self.fail(ProtocolError::UnexpectedEof)) } else { Ok(None) }

@@ -205,7 +205,7 @@ impl Sender {
     pub fn answer(&mut self, event: &Event<'_>) {
         match event {
             Event::Ping(payload) => self.answer_ping(payload),
-            Event::Pong(payload) => self.timers.pong(payload),
+            Event::Pong(payload) => self.answer_pong(payload, None),
             Event::Close(frame) => self.answer_close(frame.clone()),
             _ => {}
         }
@@ -237,9 +237,15 @@ impl Sender {
     /// The transport cannot be written to any more: drops what waits, and refuses what is to come.
     pub fn abandon(&mut self) {
         self.close = CloseState::Abandoned;
+        let unwritten = self.output.has_remaining();
         self.output.clear();
         self.pong = None;
-        self.info();
+        let info = self.info();
+        if unwritten {
+            // A Close frame is the last of what is written, so it has not left, or not wholly.
+            info.sent = CloseCode::ABNORMAL.into();
+            info.clean = false;
+        }
     }
 
     /// How the connection ended or is ending; `None` while it is open.
@@ -293,6 +299,11 @@ impl Sender {
     /// Lends the output memory.
     pub(crate) fn give_buffer(&mut self, buffer: Vec<u8>) {
         self.output.give_buffer(buffer);
+    }
+
+    /// Drops the output's memory if it has grown beyond that of a buffer; only while nothing waits.
+    pub(crate) fn shrink(&mut self) {
+        self.output.shrink();
     }
 
     /// Takes back the output's memory; only while nothing waits.
@@ -449,8 +460,14 @@ impl Sender {
         }
     }
 
+    /// A pong came, which may answer the keepalive's ping; when so many bytes had come in all, if that is
+    /// known.
+    pub(crate) fn answer_pong(&mut self, payload: &[u8], arrived: Option<u64>) {
+        self.timers.pong(payload, arrived);
+    }
+
     fn has_room_for_pongs(&self) -> bool {
-        self.output.remaining() < Self::PONG_ROOM.min(self.high_water_mark.max(1))
+        self.output.remaining() < Self::PONG_ROOM.min(self.high_water_mark)
     }
 
     fn put_pong(&mut self, payload: &[u8]) {

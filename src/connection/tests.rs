@@ -526,6 +526,51 @@ fn keepalive_finds_a_dead_peer() {
 }
 
 #[test]
+fn the_round_trip_time_is_the_pongs_whatever_comes_before_it() {
+    let (now, second) = (Instant::now(), Duration::from_secs(1));
+    let keepalive = Keepalive { interval: 10 * second, timeout: 10 * second };
+    let mut server = Connection::new(Role::Server, Config::new().keepalive(keepalive));
+    server.handle_timeout(now);
+    server.handle_timeout(now + 10 * second);
+    let ping = written(&mut server);
+    server.receive(&masked(true, Opcode::Text, b"first"));
+    events(&mut server).unwrap();
+    server.handle_timeout(now + 11 * second);
+    server.receive(&masked(true, Opcode::Pong, &ping[2..]));
+    events(&mut server).unwrap();
+    server.handle_timeout(now + 12 * second);
+    assert_eq!(server.round_trip_time(), Some(2 * second));
+}
+
+#[test]
+fn whoever_reads_late_does_not_blame_the_peer() {
+    let (now, second) = (Instant::now(), Duration::from_secs(1));
+    let mut server = Connection::new(Role::Server, Config::new().message_timeout(second));
+    server.handle_timeout(now);
+    let (begin, end) = (masked(true, Opcode::Text, b"Hello"), 5);
+    server.receive(&begin[..end]);
+    events(&mut server).unwrap();
+    assert_eq!(server.handle_timeout(now), Some(now + second));
+    server.receive(&begin[end..]);
+    assert_eq!(server.handle_timeout(now + 2 * second), Some(now + second), "the rest is not polled yet");
+    assert_eq!(events(&mut server), Ok(vec!["text Hello".into()]));
+    assert_eq!(server.handle_timeout(now + 2 * second), None);
+}
+
+#[test]
+fn a_close_frame_that_never_left_was_not_sent() {
+    let now = Instant::now();
+    let mut server = server();
+    server.receive(&masked(true, Opcode::Close, b""));
+    events(&mut server).unwrap();
+    let deadline = server.handle_timeout(now).unwrap();
+    server.handle_timeout(deadline);
+    let info = server.close_info().unwrap();
+    assert_eq!((info.sent.code, info.clean), (CloseCode::ABNORMAL, false));
+    assert_eq!(info.received.code, CloseCode::NO_STATUS);
+}
+
+#[test]
 fn a_slow_message_is_refused() {
     let now = Instant::now();
     let timeout = Duration::from_secs(2);

@@ -8,8 +8,9 @@
 //!
 //! # Time
 //!
-//! Over TCP the deadlines of [`Config`](crate::Config) hold by themselves: the handshake's, the closing
-//! handshake's, the keepalive's. A timeout set on the socket itself
+//! Over TCP, with [`connect`], [`accept`], [`Handshake::tcp`] and [`WebSocket::client_tcp`], the deadlines
+//! of [`Config`](crate::Config) hold by themselves: the handshake's, the closing handshake's, the
+//! keepalive's. A timeout set on the socket itself
 //! ([`TcpStream::set_read_timeout`]) ends a `read` early, with
 //! [`WouldBlock`](std::io::ErrorKind::WouldBlock); nothing is lost, so call again. Over any other stream deadlines are looked at
 //! whenever the stream returns.
@@ -167,6 +168,7 @@ impl<S: Read + Write> Handshake<S> {
     /// [`Rejected`](HandshakeError::Rejected): the request is no opening handshake, and the client was
     /// told so. [`Timeout`](HandshakeError::Timeout), [`UnexpectedEof`](HandshakeError::UnexpectedEof).
     pub fn read(&mut self) -> Result<&http::Request<()>, Error> {
+        self.opening.transport.begin();
         block(|cx| self.opening.poll(cx))?;
         self.opening.handshake.request().ok_or(Error::Handshake(HandshakeError::OutOfOrder))
     }
@@ -216,8 +218,22 @@ pub struct WebSocket<S> {
     driver: Driver<Std<S>>,
 }
 
+impl WebSocket<TcpStream> {
+    /// Runs the opening handshake of a client over a TCP connection that was made elsewhere, such as
+    /// through a proxy. The deadlines hold, as with [`connect`].
+    ///
+    /// # Errors
+    /// As for [`connect`].
+    pub fn client_tcp(stream: TcpStream, request: client::Request, config: Config) -> Result<Self, Error> {
+        let deadline = deadline(config.handshake_timeout);
+        let handshake = client::Handshake::new(request, config)?;
+        Self::open(Opening::new(Std::tcp(stream), handshake, deadline))
+    }
+}
+
 impl<S: Read + Write> WebSocket<S> {
-    /// Runs the opening handshake of a client over any stream, such as one with TLS.
+    /// Runs the opening handshake of a client over any stream, such as one with TLS. Deadlines are looked at
+    /// whenever the stream returns; for TCP there is [`client_tcp`](Self::client_tcp).
     ///
     /// # Errors
     /// As for [`connect`]. A non-blocking stream fails with [`WouldBlock`](io::ErrorKind::WouldBlock):
@@ -229,7 +245,8 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// A connection whose opening handshake was made elsewhere; see
-    /// [`handshake`](crate::handshake). The connection's output may begin with a response.
+    /// [`handshake`](crate::handshake). The connection's output may begin with a response. Deadlines are
+    /// looked at whenever the stream returns.
     pub fn from_connection(stream: S, connection: Connection) -> Self {
         Self { driver: Driver::new(Std::new(stream), connection) }
     }
@@ -344,6 +361,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// Writing failed; what the peer has sent can still be read. On a non-blocking stream
     /// [`WouldBlock`](io::ErrorKind::WouldBlock): call again, or read.
     pub fn flush(&mut self) -> Result<(), Error> {
+        self.driver.transport.begin();
         block(|cx| self.driver.poll_flush(cx))
     }
 
@@ -353,8 +371,10 @@ impl<S: Read + Write> WebSocket<S> {
     ///
     /// # Errors
     /// The code or reason cannot be sent: the connection then goes on. What ended the connection
-    /// otherwise. On a non-blocking stream [`WouldBlock`](io::ErrorKind::WouldBlock): call again.
+    /// otherwise. On a non-blocking stream, or one with a timeout of its own,
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock): call again.
     pub fn close(&mut self, frame: impl Into<Option<CloseFrame>>) -> Result<CloseInfo, Error> {
+        self.driver.transport.begin();
         self.driver.start_close(frame.into())?;
         block(|cx| self.driver.poll_close(cx))?;
         self.close_info().cloned().ok_or(Error::Closed)
@@ -410,7 +430,8 @@ impl<S: Read + Write> WebSocket<S> {
     /// as in [`TcpStream::try_clone`].
     ///
     /// # Errors
-    /// The stream cannot be cloned.
+    /// The stream cannot be cloned. [`Unsupported`](io::ErrorKind::Unsupported) in the
+    /// [`streaming`](Config::streaming) mode, whose parts are lent and cannot leave a lock.
     pub fn split(self) -> io::Result<(Reader<S>, Writer<S>)>
     where
         S: TryClone,
@@ -420,6 +441,7 @@ impl<S: Read + Write> WebSocket<S> {
 
     #[inline(always)]
     fn make_room(&mut self) -> Result<(), Error> {
+        self.driver.transport.begin();
         if self.driver.sender().has_room() { Ok(()) } else { block(|cx| self.driver.poll_room(cx)) }
     }
 
@@ -455,12 +477,15 @@ fn dial(url: &Url, deadline: Instant) -> Result<TcpStream, Error> {
         .into());
     }
     let mut failed = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for address in (url.host(), url.port()).to_socket_addrs()? {
+    let mut addresses = (url.host(), url.port()).to_socket_addrs()?.collect::<Vec<_>>().into_iter();
+    while let Some(address) = addresses.next() {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(HandshakeError::Timeout.into());
         }
-        match TcpStream::connect_timeout(&address, left) {
+        // Each has its share of the time, so that one that does not answer leaves some to the others.
+        let shares = u32::try_from(addresses.len() + 1).unwrap_or(u32::MAX);
+        match TcpStream::connect_timeout(&address, (left / shares).max(Duration::from_millis(1))) {
             Ok(stream) => {
                 stream.set_nodelay(true)?;
                 return Ok(stream);

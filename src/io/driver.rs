@@ -15,7 +15,7 @@ use std::time::Instant;
 ///
 /// It reads for as long as bytes are there, and writes what is queued when a read would block, or at
 /// 64 KiB: so a burst of messages is answered by one write. That the network takes nothing never keeps
-/// it from reading.
+/// it from reading, unless the transport blocks.
 ///
 /// All state is here and none in a call, so a call that returned `Pending` may be forgotten.
 #[derive(Debug)]
@@ -127,8 +127,10 @@ impl<T: Transport> Driver<T> {
 
     /// Queues a Close frame, unless the connection is closing already.
     pub(super) fn start_close(&mut self, frame: Option<CloseFrame>) -> Result<(), Error> {
-        if matches!(self.phase, Phase::Open) && self.sender().is_open() {
-            self.sender().close(frame)?;
+        if matches!(self.phase, Phase::Open) {
+            if self.sender().is_open() {
+                self.sender().close(frame)?;
+            }
             self.note_time();
         }
         Ok(())
@@ -187,9 +189,9 @@ impl<T: Transport> Driver<T> {
 
     /// Begins to end the connection.
     fn end(&mut self, outcome: Result<(), Error>) {
-        let outcome = outcome.or_else(|error| match self.check_writing() {
-            Ok(()) => Err(error),
-            earlier => earlier,
+        let outcome = outcome.or_else(|error| match self.writing {
+            Writing::Works => Err(error),
+            Writing::Broken(_) | Writing::Reported => self.check_writing(),
         });
         self.phase = Phase::Ending { outcome, shut_down: false };
         self.note_time();
@@ -197,35 +199,40 @@ impl<T: Transport> Driver<T> {
 
     /// Reads once. Before it waits for input, what is queued leaves.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // The events since the last read may have moved it.
+        // The events since the last read may have moved it, or the application may have closed.
         self.deadline = self.connection.next_timeout();
-        loop {
-            if self.transport.poll_deadline(cx, self.deadline).is_ready() {
-                self.note_time();
-                return Poll::Ready(());
+        if !self.sender().is_open() {
+            self.note_time();
+        }
+        let deadline = self.deadline;
+        // Even if it has passed there is one read first: what was awaited may have come long ago.
+        let is_due = self.transport.poll_deadline(cx, self.deadline).is_ready();
+        if T::BLOCKS {
+            self.write_what_goes(cx);
+            if let Some(buffer) = self.connection.halves().1.take_buffer() {
+                pool::give(buffer);
             }
-            if T::BLOCKS {
-                self.write_what_goes(cx);
-                if let Some(buffer) = self.connection.halves().1.take_buffer() {
-                    pool::give(buffer);
+            if self.deadline != deadline {
+                return Poll::Ready(()); // it passed while writing
+            }
+        }
+        match self.poll_read(cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(()),
+            Poll::Ready(Err(error)) => {
+                self.sender().abandon();
+                self.end(Err(error.into()));
+                Poll::Ready(())
+            }
+            Poll::Pending => {
+                if !T::BLOCKS {
+                    self.write_what_goes(cx);
                 }
-            }
-            match self.poll_read(cx) {
-                Poll::Ready(Ok(())) => return Poll::Ready(()),
-                Poll::Ready(Err(error)) => {
-                    self.sender().abandon();
-                    self.end(Err(error.into()));
+                if is_due || self.blocked_beyond_deadline() {
+                    self.note_time();
                     return Poll::Ready(());
                 }
-                Poll::Pending => {
-                    if !T::BLOCKS {
-                        self.write_what_goes(cx);
-                    }
-                    self.give_buffers_back();
-                    if !self.blocked_beyond_deadline() {
-                        return Poll::Pending;
-                    }
-                }
+                self.give_buffers_back();
+                Poll::Pending
             }
         }
     }
@@ -265,6 +272,7 @@ impl<T: Transport> Driver<T> {
     /// Writes all that is queued.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         ready!(self.poll_drain(cx));
+        self.sender().shrink();
         Poll::Ready(self.check_writing())
     }
 
@@ -293,7 +301,8 @@ impl<T: Transport> Driver<T> {
         match std::mem::replace(&mut self.writing, Writing::Reported) {
             Writing::Works => {
                 self.writing = Writing::Works;
-                Ok(())
+                // What waited was dropped if the connection failed; reading says why.
+                if self.sender().is_abandoned() { Err(Error::Closed) } else { Ok(()) }
             }
             Writing::Broken(error) => Err(error.into()),
             Writing::Reported => Err(Error::Closed),

@@ -57,6 +57,8 @@ struct Shared<S> {
     ended: Condvar,
     /// Locked while writing, by whichever thread does; never waited for while `driver` is locked.
     wire: Mutex<Wire<S>>,
+    /// To end the stream under whoever waits for it; never locked for longer than that.
+    breaker: Mutex<Std<S>>,
     close_timeout: Duration,
 }
 
@@ -82,15 +84,19 @@ struct Wire<S> {
 }
 
 pub(super) fn split<S: Read + Write + TryClone>(
-    driver: Driver<Std<S>>,
+    mut driver: Driver<Std<S>>,
 ) -> io::Result<(Reader<S>, Writer<S>)> {
-    let stream = driver.transport.try_clone()?;
+    if driver.connection.halves().0.is_streaming() {
+        return Err(io::Error::new(io::ErrorKind::Unsupported, "the streaming mode cannot be split"));
+    }
+    let (stream, breaker) = (driver.transport.try_clone()?, driver.transport.try_clone()?);
     let close_timeout = driver.connection.close_timeout();
     let (transport, driver) = driver.replace_transport(Mailbox::default());
     let shared = Arc::new(Shared {
         driver: Mutex::new(driver),
         ended: Condvar::new(),
         wire: Mutex::new(Wire { transport, batch: Output::default() }),
+        breaker: Mutex::new(breaker),
         close_timeout,
     });
     Ok((Reader { stream, shared: Arc::clone(&shared) }, Writer { shared }))
@@ -108,9 +114,10 @@ impl<S: Read + Write> Reader<S> {
             let mut driver = self.shared.driver();
             let polled = driver.poll_message(cx);
             let mut deadline = driver.deadline();
+            let at_eof = driver.connection.halves().0.at_eof();
             drop(driver);
             if let Poll::Ready(result) = polled {
-                if !matches!(result, Ok(Some(_)) | Err(Error::Streaming)) {
+                if !matches!(result, Ok(Some(_))) {
                     self.shared.end();
                 }
                 return result;
@@ -119,6 +126,11 @@ impl<S: Read + Write> Reader<S> {
             if self.shared.write_owed().is_pending() {
                 let retry = Instant::now() + RETRY;
                 deadline = Some(deadline.map_or(retry, |deadline| deadline.min(retry)));
+            }
+            if at_eof {
+                // Nothing more will come; a writer has still to finish, or the deadline to pass.
+                let _woken = self.shared.ended.wait_timeout(self.shared.driver(), RETRY);
+                continue;
             }
             let _read_at_least_once = self.stream.poll_deadline(cx, deadline);
             let mut buffer = pool::take();
@@ -151,7 +163,8 @@ impl<S: Read + Write> Reader<S> {
 
 impl<S> Drop for Reader<S> {
     fn drop(&mut self) {
-        self.shared.end();
+        self.shared.driver().transport.ended = true;
+        self.shared.ended.notify_all();
     }
 }
 
@@ -194,8 +207,11 @@ impl<S: Read + Write> Writer<S> {
     /// # Errors
     /// The code or reason cannot be sent: the connection then goes on. Writing failed.
     pub fn close(&self, frame: impl Into<Option<CloseFrame>>) -> Result<CloseInfo, Error> {
-        let frame = frame.into();
-        self.write(|sender| if sender.is_open() { sender.close(frame) } else { Ok(()) })?;
+        self.shared.driver().start_close(frame.into())?;
+        // Another thread that is writing will find it; if that one is stuck, it is freed below.
+        if let Ok(wire) = self.shared.wire.try_lock() {
+            let _all_or_some = self.shared.write(wire, None);
+        }
         let driver = self.shared.driver();
         let (mut driver, waited) = self
             .shared
@@ -208,8 +224,9 @@ impl<S: Read + Write> Writer<S> {
         let info = driver.connection.close_info().cloned();
         drop(driver);
         if waited.timed_out() {
-            // The reader may be waiting for a peer that has nothing more to say.
-            self.shared.wire.lock().unwrap_or_else(PoisonError::into_inner).transport.shutdown_both();
+            // The reader may be waiting for a peer that has nothing more to say, a writer for one that
+            // reads nothing.
+            self.shared.break_stream();
         }
         info.ok_or(Error::Closed)
     }
@@ -241,9 +258,20 @@ impl<S> Shared<S> {
         self.driver.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The reader has seen the end. Whoever is still writing writes to nobody.
     fn end(&self) {
-        self.driver().transport.ended = true;
+        let mut driver = self.driver();
+        driver.transport.ended = true;
+        let is_writing = driver.transport.unwritten;
+        drop(driver);
         self.ended.notify_all();
+        if is_writing {
+            self.break_stream();
+        }
+    }
+
+    fn break_stream(&self) {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner).shutdown_both();
     }
 }
 
@@ -315,6 +343,9 @@ impl<S: Read + Write> Shared<S> {
                 Poll::Ready(Ok(())) => {
                     let mut driver = self.driver();
                     driver.transport.unwritten = false;
+                    if let Some(buffer) = batch.take_buffer() {
+                        pool::give(buffer);
+                    }
                     if !driver.connection.output().has_remaining() {
                         return Poll::Ready(());
                     }
