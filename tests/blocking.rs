@@ -1,5 +1,8 @@
 //! The blocking front end over loopback sockets, and over scripted streams that misbehave.
 
+#[expect(dead_code, reason = "each test uses a part of it")]
+mod support;
+
 use sansocket::blocking::{self, Handshake, WebSocket};
 use sansocket::handshake::{OriginPolicy, Rejection, client, server};
 use sansocket::http::StatusCode;
@@ -11,17 +14,11 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
+use support::sockets::{is_blocked, pair, serve};
 
 const SOON: Duration = Duration::from_millis(200);
-
-/// Runs `server` in a thread with the next connection; the URL to reach it.
-fn serve<R: Send + 'static>(server: impl FnOnce(TcpStream) -> R + Send + 'static) -> (String, JoinHandle<R>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("ws://{}/", listener.local_addr().unwrap());
-    (url, thread::spawn(move || server(listener.accept().unwrap().0)))
-}
 
 fn echo(stream: TcpStream) -> Result<(), Error> {
     let mut ws = blocking::accept(stream)?;
@@ -29,18 +26,6 @@ fn echo(stream: TcpStream) -> Result<(), Error> {
         ws.feed(message)?;
     }
     Ok(())
-}
-
-/// Two ends of a TCP connection with the opening handshake behind them.
-fn pair(client: Config, server: Config) -> (WebSocket<TcpStream>, WebSocket<TcpStream>) {
-    let options = server::Options::new().config(server);
-    let (url, server) = serve(move |stream| blocking::accept_with(stream, options).unwrap());
-    let client = blocking::connect_with(&url, client).unwrap();
-    (client, server.join().unwrap())
-}
-
-fn is_blocked<T: std::fmt::Debug>(result: Result<T, Error>) -> bool {
-    matches!(result, Err(Error::Io(error)) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
 }
 
 #[test]

@@ -5,4 +5,5 @@ pub(crate) mod delivery;
 pub(crate) mod end;
 pub(crate) mod pair;
 pub(crate) mod random;
+pub(crate) mod sockets;
 pub(crate) mod wire;
