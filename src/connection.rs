@@ -23,10 +23,10 @@ mod tests;
 use crate::error::{Overfilled, ProtocolError, SendError};
 use crate::frame::CloseFrame;
 use crate::message::{Outgoing, PreparedMessage};
+pub(crate) use event::{Descriptor, Kind};
 pub(crate) use input::Input;
 pub(crate) use keepalive::later;
 use random::Random;
-pub(crate) use receiver::{Descriptor, Kind};
 use std::time::{Duration, Instant};
 
 pub use crate::frame::Role;

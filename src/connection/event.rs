@@ -155,3 +155,29 @@ impl fmt::Debug for Text<'_> {
         (**self).fmt(f)
     }
 }
+
+/// Where an event lies: what `Receiver::advance` found, for `Receiver::lend` to lend.
+///
+/// The two steps are separate so that whoever stands between them may still use the receiver.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Descriptor {
+    pub(crate) kind: Kind,
+    pub(super) place: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Binary,
+    TextPart { fin: bool },
+    BinaryPart { fin: bool },
+    Ping,
+    Pong,
+    Close,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place {
+    Shared { at: usize, len: usize },
+    Collected,
+}

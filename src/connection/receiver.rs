@@ -1,5 +1,5 @@
 use crate::connection::config::Config;
-use crate::connection::event::{Event, Payload, Text};
+use crate::connection::event::{Descriptor, Event, Kind, Payload, Place, Text};
 use crate::connection::input::Input;
 use crate::error::{Overfilled, ProtocolError};
 use crate::frame::{CloseFrame, Header, Opcode, Role, Rules, mask};
@@ -90,32 +90,6 @@ struct Frame {
     /// The masking key as it stands at the next byte.
     key: Option<[u8; 4]>,
     remaining: u64,
-}
-
-/// Where an event lies: what [`Receiver::advance`] found, for [`Receiver::lend`] to lend.
-///
-/// The two steps are separate so that whoever stands between them may still use the receiver.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Descriptor {
-    pub(crate) kind: Kind,
-    place: Place,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Text,
-    Binary,
-    TextPart { fin: bool },
-    BinaryPart { fin: bool },
-    Ping,
-    Pong,
-    Close,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Place {
-    Shared { at: usize, len: usize },
-    Collected,
 }
 
 /// How far the stream has come; what the timers need to know.
