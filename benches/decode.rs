@@ -29,6 +29,9 @@ use wire::{Content, Wire};
 #[path = "support/wire.rs"]
 mod wire;
 
+#[path = "support/settings.rs"]
+mod settings;
+
 const SIZES: [usize; 7] = [8, 64, 125, 1 << 10, 16 << 10, 256 << 10, 1 << 20];
 const CLIENT_SIZES: [usize; 4] = [8, 125, 16 << 10, 1 << 20];
 const LARGE_SIZES: [usize; 3] = [64 << 10, 256 << 10, 1 << 20];
@@ -216,11 +219,7 @@ impl Reads {
 
 criterion_group! {
     name = benches;
-    config = Criterion::default()
-        .without_plots()
-        .sample_size(20)
-        .warm_up_time(Duration::from_millis(150))
-        .measurement_time(Duration::from_millis(500));
+    config = settings::criterion();
     targets = server, client, large
 }
 criterion_main!(benches);

@@ -21,7 +21,9 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 use sansocket::frame::mask;
 use sansocket::{Config, Connection, Role};
 use std::hint::black_box;
-use std::time::Duration;
+
+#[path = "support/settings.rs"]
+mod settings;
 
 const SIZES: [usize; 7] = [8, 64, 125, 1 << 10, 16 << 10, 256 << 10, 1 << 20];
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -92,11 +94,7 @@ fn drain(connection: &mut Connection) {
 
 criterion_group! {
     name = benches;
-    config = Criterion::default()
-        .without_plots()
-        .sample_size(20)
-        .warm_up_time(Duration::from_millis(150))
-        .measurement_time(Duration::from_millis(500));
+    config = settings::criterion();
     targets = server, client
 }
 criterion_main!(benches);

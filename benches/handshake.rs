@@ -18,7 +18,9 @@ use sansocket::handshake::{accept_key, client, server};
 use sansocket::{Config, Connection};
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Duration;
+
+#[path = "support/settings.rs"]
+mod settings;
 
 const BROWSER: &[u8] = b"GET /chat?room=7 HTTP/1.1\r\n\
     Host: ws.example.com\r\n\
@@ -71,11 +73,7 @@ fn ask(request: &client::Request) -> client::Handshake {
 
 criterion_group! {
     name = benches;
-    config = Criterion::default()
-        .without_plots()
-        .sample_size(20)
-        .warm_up_time(Duration::from_millis(200))
-        .measurement_time(Duration::from_millis(700));
+    config = settings::criterion();
     targets = handshake
 }
 criterion_main!(benches);

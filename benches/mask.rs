@@ -15,7 +15,9 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use sansocket::frame::mask;
 use std::hint::black_box;
 use std::ops::Range;
-use std::time::Duration;
+
+#[path = "support/settings.rs"]
+mod settings;
 
 const SIZES: [usize; 7] = [8, 64, 125, 1 << 10, 16 << 10, 256 << 10, 1 << 20];
 const HEADER: usize = 6;
@@ -101,10 +103,7 @@ impl Payloads {
 
 criterion_group! {
     name = benches;
-    config = Criterion::default()
-        .sample_size(20)
-        .warm_up_time(Duration::from_millis(200))
-        .measurement_time(Duration::from_millis(700));
+    config = settings::criterion();
     targets = in_place, copying
 }
 criterion_main!(benches);

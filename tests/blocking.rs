@@ -29,6 +29,17 @@ fn echo(stream: TcpStream) -> Result<(), Error> {
 }
 
 #[test]
+fn everything_can_move_to_another_thread() {
+    fn is_send<T: Send>() {}
+    is_send::<Connection>();
+    is_send::<WebSocket<TcpStream>>();
+    is_send::<blocking::Reader<TcpStream>>();
+    is_send::<blocking::Writer<TcpStream>>();
+    is_send::<client::Handshake>();
+    is_send::<server::Handshake>();
+}
+
+#[test]
 fn messages_come_back() {
     let (url, server) = serve(echo);
     let mut ws = blocking::connect(&url).unwrap();

@@ -220,17 +220,11 @@ impl Sender {
         {
             let _sent_if_possible = self.put_close(Some(CloseFrame::new(code, error.to_string())));
         }
-        if let Some(info) = &mut self.close_info {
-            info.clean = false;
-        } else {
-            self.info();
-        }
-        if !matches!(self.close, CloseState::Failed | CloseState::Abandoned) {
-            let hopeless = error.close_code().is_none();
-            self.close = if hopeless { CloseState::Abandoned } else { CloseState::Failed };
-        }
-        if self.close == CloseState::Abandoned {
-            self.abandon();
+        self.info().clean = false;
+        match self.close {
+            CloseState::Failed | CloseState::Abandoned => {}
+            _ if error.close_code().is_none() => self.abandon(),
+            _ => self.close = CloseState::Failed,
         }
     }
 
@@ -301,7 +295,7 @@ impl Sender {
         self.output.give_buffer(buffer);
     }
 
-    /// Drops the output's memory if it has grown beyond that of a buffer; only while nothing waits.
+    /// Drops the output's memory if it has grown for a large message; only while nothing waits.
     pub(crate) fn shrink(&mut self) {
         self.output.shrink();
     }

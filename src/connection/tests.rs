@@ -276,17 +276,6 @@ fn a_type_that_is_not_accepted_is_refused_with_1003_at_its_header() {
 }
 
 #[test]
-fn everything_can_move_to_another_thread() {
-    fn is_send<T: Send>() {}
-    is_send::<Connection>();
-    is_send::<crate::blocking::WebSocket<std::net::TcpStream>>();
-    is_send::<crate::blocking::Reader<std::net::TcpStream>>();
-    is_send::<crate::blocking::Writer<std::net::TcpStream>>();
-    is_send::<crate::handshake::client::Handshake>();
-    is_send::<crate::handshake::server::Handshake>();
-}
-
-#[test]
 fn nothing_is_allocated_from_a_declared_length() {
     let config = Config::new().max_frame_size(u64::MAX).max_message_size(u64::MAX);
     let mut server = Connection::new(Role::Server, config);

@@ -205,11 +205,12 @@ impl<S: Read + Write> Writer<S> {
     /// [`close_timeout`](crate::Config::close_timeout), and says how it went.
     ///
     /// # Errors
-    /// The code or reason cannot be sent: the connection then goes on. Writing failed.
+    /// The code or reason cannot be sent: the connection then goes on.
     pub fn close(&self, frame: impl Into<Option<CloseFrame>>) -> Result<CloseInfo, Error> {
         self.shared.driver().start_close(frame.into())?;
         // Another thread that is writing will find it; if that one is stuck, it is freed below.
-        if let Ok(wire) = self.shared.wire.try_lock() {
+        if let Ok(mut wire) = self.shared.wire.try_lock() {
+            wire.transport.begin();
             let _all_or_some = self.shared.write(wire, None);
         }
         let driver = self.shared.driver();
