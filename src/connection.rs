@@ -355,6 +355,12 @@ impl Connection {
         self.sender.has_deadlines() || !self.sender.is_open()
     }
 
+    /// How many bytes have come from the network in all, modulo 2^64.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(crate) const fn arrived(&self) -> u64 {
+        self.receiver.arrived()
+    }
+
     /// Puts bytes in front of all frames: the handshake's response.
     pub(crate) fn queue_head(&mut self, head: &[u8]) {
         self.sender.put_head(head);

@@ -177,6 +177,26 @@ pub enum Error {
     Closed,
 }
 
+/// For those who see a connection as a stream of bytes.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::Io(_) => io::ErrorKind::Other,
+            Error::Protocol(ProtocolError::UnexpectedEof) => io::ErrorKind::UnexpectedEof,
+            Error::Protocol(ProtocolError::PongTimeout | ProtocolError::CloseTimeout)
+            | Error::Handshake(HandshakeError::Timeout) => io::ErrorKind::TimedOut,
+            Error::Protocol(_) | Error::Handshake(_) => io::ErrorKind::InvalidData,
+            Error::Send(SendError::Closed) | Error::Closed => io::ErrorKind::BrokenPipe,
+            Error::Send(SendError::QueueFull) => io::ErrorKind::WouldBlock,
+            Error::Send(_) | Error::Streaming => io::ErrorKind::InvalidInput,
+        };
+        match error {
+            Error::Io(error) => error,
+            error => Self::new(kind, error),
+        }
+    }
+}
+
 /// [`filled`](crate::Connection::filled) was told of more bytes than
 /// [`input`](crate::Connection::input) lent: whatever read them claims to have written beyond its
 /// buffer.

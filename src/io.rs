@@ -2,19 +2,26 @@
 //! [`Driver`](driver::Driver) over it.
 //!
 //! ```text
-//!   blocking    (tokio, futures: to come)     what users call
+//!   blocking      tokio, futures              what users call
+//!       │        └─ asynchronous ─┘           one set of async methods
 //!       └──────────────┬──────────────┘
 //!                   Driver                    joins a Connection and a Transport; every loop is here
 //!                 ┌────┴─────┐
-//!           Connection    Transport           the protocol;  read, write, flush, shutdown
+//!           Connection    Transport           the protocol;  read, write, flush, shutdown, deadline
 //! ```
 //!
 //! All state lives in the Driver and none in a call, so a call may end anywhere (`WouldBlock`, a dropped
 //! future) and the next one goes on from there.
 
+#[cfg(any(feature = "tokio", feature = "futures"))]
+pub mod asynchronous;
 pub mod blocking;
 mod driver;
+#[cfg(feature = "futures")]
+pub mod futures;
 mod opening;
 mod pool;
 mod split;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 mod transport;

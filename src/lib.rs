@@ -36,6 +36,12 @@ pub use connection::{
 pub use error::{Error, HandshakeError, ProtocolError, SendError};
 pub use frame::{CloseCode, CloseFrame, Opcode, Role};
 pub use http;
+#[cfg(any(feature = "tokio", feature = "futures"))]
+pub use io::asynchronous;
 pub use io::blocking;
+#[cfg(feature = "futures")]
+pub use io::futures;
+#[cfg(feature = "tokio")]
+pub use io::tokio;
 pub use message::{Message, Outgoing, PreparedMessage};
 pub use utf8::Utf8Bytes;

@@ -30,8 +30,6 @@ impl Output {
     pub(crate) const INSERTED: usize = 4 << 10;
     /// Up to this many bytes are copied in line.
     const INLINE: usize = 128;
-    /// A larger tail is not kept once it is written, in bytes.
-    const KEPT: usize = 256 << 10;
     /// The tail's first size, in bytes.
     const FIRST: usize = 4 << 10;
 
@@ -103,13 +101,6 @@ impl Output {
         let tail = std::mem::take(&mut self.tail);
         self.clear();
         Some(tail)
-    }
-
-    /// Drops the tail's memory if it has grown for a large message; only while nothing waits.
-    pub(crate) fn shrink(&mut self) {
-        if self.tail.len() > Self::KEPT && !self.has_remaining() {
-            self.clear();
-        }
     }
 
     /// Whether the tail has memory.

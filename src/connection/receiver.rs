@@ -227,6 +227,11 @@ impl Receiver {
         self.streaming
     }
 
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(crate) const fn arrived(&self) -> u64 {
+        self.arrived
+    }
+
     pub(crate) const fn at_eof(&self) -> bool {
         self.eof
     }

@@ -295,11 +295,6 @@ impl Sender {
         self.output.give_buffer(buffer);
     }
 
-    /// Drops the output's memory if it has grown for a large message; only while nothing waits.
-    pub(crate) fn shrink(&mut self) {
-        self.output.shrink();
-    }
-
     /// Takes back the output's memory; only while nothing waits.
     pub(crate) fn take_buffer(&mut self) -> Option<Vec<u8>> {
         self.output.take_buffer()

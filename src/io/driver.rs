@@ -3,7 +3,7 @@
 use super::pool;
 use super::transport::Transport;
 use crate::connection::{Connection, Descriptor, Event, Sender};
-use crate::error::Error;
+use crate::error::{Error, SendError};
 use crate::frame::CloseFrame;
 use crate::message::Message;
 use bytes::Buf;
@@ -15,7 +15,8 @@ use std::time::Instant;
 ///
 /// It reads for as long as bytes are there, and writes what is queued when a read would block, or at
 /// 64 KiB: so a burst of messages is answered by one write. That the network takes nothing never keeps
-/// it from reading, unless the transport blocks.
+/// it from reading, unless the transport blocks: while a call waits to write, it reads on as far as the next
+/// event, so that two peers who both write a large message do not wait for each other.
 ///
 /// All state is here and none in a call, so a call that returned `Pending` may be forgotten.
 #[derive(Debug)]
@@ -24,6 +25,10 @@ pub(super) struct Driver<T> {
     pub(super) connection: Connection,
     phase: Phase,
     writing: Writing,
+    /// The transport may still hold what was written to it.
+    unflushed: bool,
+    /// How many reads there were since something was last written.
+    reads_since_write: u8,
     deadline: Option<Instant>,
 }
 
@@ -32,6 +37,8 @@ pub(super) struct Driver<T> {
 enum Phase {
     /// Events come.
     Open,
+    /// The same; and one was found while a call waited to write. Nothing is read until it was lent.
+    Ahead(Descriptor),
     /// No more events come. The Close frame leaves, and the stream ends; then this is reported.
     Ending { outcome: Result<(), Error>, shut_down: bool },
     /// It was reported.
@@ -50,18 +57,29 @@ enum Writing {
 impl<T: Transport> Driver<T> {
     /// From this many queued bytes on, it writes although more can be read.
     const WRITE_AT: usize = 64 << 10;
+    /// After this many reads it writes what is queued, although more can be read: a peer that never stops
+    /// sending gets its pongs too.
+    const READS: u8 = 16;
 
     pub(super) fn new(transport: T, connection: Connection) -> Self {
-        let mut driver =
-            Self { transport, connection, phase: Phase::Open, writing: Writing::Works, deadline: None };
+        let mut driver = Self {
+            transport,
+            connection,
+            phase: Phase::Open,
+            writing: Writing::Works,
+            unflushed: false,
+            reads_since_write: 0,
+            deadline: None,
+        };
         driver.note_time();
         driver
     }
 
     /// The same connection over another transport.
     pub(super) fn replace_transport<U>(self, transport: U) -> (T, Driver<U>) {
-        let Self { transport: old, connection, phase, writing, deadline } = self;
-        (old, Driver { transport, connection, phase, writing, deadline })
+        let Self { transport: old, connection, phase, writing, unflushed, reads_since_write, deadline } =
+            self;
+        (old, Driver { transport, connection, phase, writing, unflushed, reads_since_write, deadline })
     }
 
     /// When [`note_time`](Self::note_time) is due.
@@ -104,30 +122,47 @@ impl<T: Transport> Driver<T> {
     /// Ready when less than the high-water mark is queued.
     pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         while !self.sender().has_room() {
-            match self.poll_write(cx) {
-                Poll::Ready(written) => written?,
-                Poll::Pending if self.sender().has_room() => {}
-                Poll::Pending => return Poll::Pending,
+            if self.poll_drain(cx).is_pending() && !self.sender().has_room() {
+                ready!(self.poll_ahead(cx));
             }
         }
-        Poll::Ready(Ok(()))
+        Poll::Ready(self.check_writing())
+    }
+
+    /// Queues something as soon as there is room, and takes it out of `queue` then.
+    #[inline(always)]
+    pub(super) fn poll_queue<Q>(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &mut Option<Q>,
+    ) -> Poll<Result<(), Error>>
+    where
+        Q: FnOnce(&mut Sender) -> Result<(), SendError>,
+    {
+        if queue.is_some() && self.sender().is_open() && !self.sender().has_room() {
+            ready!(self.poll_room(cx))?;
+        }
+        Poll::Ready(match queue.take() {
+            Some(queue) => queue(self.sender()).map_err(Error::from),
+            None => Ok(()),
+        })
     }
 
     /// Ready when all that was queued has left.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        ready!(self.poll_write(cx))?;
-        match ready!(self.transport.poll_flush(cx)) {
-            Ok(()) => Poll::Ready(Ok(())),
-            Err(error) => {
-                self.break_writing(error);
-                Poll::Ready(self.check_writing())
-            }
+        while self.poll_write(cx).is_pending() {
+            ready!(self.poll_ahead(cx));
         }
+        // The network may be quiet for long.
+        if let Some(buffer) = self.connection.halves().1.take_buffer() {
+            pool::give(buffer);
+        }
+        Poll::Ready(self.check_writing())
     }
 
     /// Queues a Close frame, unless the connection is closing already.
     pub(super) fn start_close(&mut self, frame: Option<CloseFrame>) -> Result<(), Error> {
-        if matches!(self.phase, Phase::Open) {
+        if matches!(self.phase, Phase::Open | Phase::Ahead(_)) {
             if self.sender().is_open() {
                 self.sender().close(frame)?;
             }
@@ -162,12 +197,49 @@ impl<T: Transport> Driver<T> {
         Poll::Ready(Ok(()))
     }
 
+    /// Ready when the connection has ended, or its closing handshake has taken too long: for one who does not
+    /// read while another does.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let _the_rest_waits = self.poll_write(cx);
+            if self.has_ended() || self.sender().is_abandoned() {
+                return Poll::Ready(());
+            }
+            ready!(self.transport.poll_deadline(cx, self.deadline));
+            self.note_time();
+        }
+    }
+
+    /// Does something for one of several tasks; says also whether others may now be able to go on.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    #[inline]
+    pub(super) fn watch<R>(&mut self, act: impl FnOnce(&mut Self) -> R) -> (R, bool) {
+        let standing = |driver: &Self| {
+            let phase = std::mem::discriminant(&driver.phase);
+            (driver.connection.arrived(), driver.connection.buffered_amount(), driver.unflushed, phase)
+        };
+        let before = standing(self);
+        let result = act(self);
+        (result, standing(self) != before)
+    }
+
+    /// Whether all has been said.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(super) const fn has_ended(&self) -> bool {
+        matches!(self.phase, Phase::Ended { .. })
+    }
+
     #[inline(never)]
     fn poll_next_slowly(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Descriptor>, Error>> {
         loop {
             match self.phase {
                 Phase::Ended { clean: true } => return Poll::Ready(Ok(None)),
                 Phase::Ended { clean: false } => return Poll::Ready(Err(Error::Closed)),
+                Phase::Ahead(descriptor) => {
+                    self.phase = Phase::Open;
+                    return Poll::Ready(Ok(Some(descriptor)));
+                }
                 Phase::Ending { .. } => {
                     ready!(self.poll_end(cx));
                     self.give_buffers_back();
@@ -207,6 +279,10 @@ impl<T: Transport> Driver<T> {
         let deadline = self.deadline;
         // Even if it has passed there is one read first: what was awaited may have come long ago.
         let is_due = self.transport.poll_deadline(cx, self.deadline).is_ready();
+        self.reads_since_write += 1;
+        if self.reads_since_write >= Self::READS {
+            self.write_what_goes(cx);
+        }
         if T::BLOCKS {
             self.write_what_goes(cx);
             if let Some(buffer) = self.connection.halves().1.take_buffer() {
@@ -217,10 +293,8 @@ impl<T: Transport> Driver<T> {
             }
         }
         match self.poll_read(cx) {
-            Poll::Ready(Ok(())) => Poll::Ready(()),
-            Poll::Ready(Err(error)) => {
-                self.sender().abandon();
-                self.end(Err(error.into()));
+            Poll::Ready(read) => {
+                self.end_if(read);
                 Poll::Ready(())
             }
             Poll::Pending => {
@@ -234,6 +308,44 @@ impl<T: Transport> Driver<T> {
                 self.give_buffers_back();
                 Poll::Pending
             }
+        }
+    }
+
+    /// While the network takes nothing, reads on: as far as the next event, which waits to be lent, or the
+    /// end of all. Ready: try to write again.
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if T::BLOCKS {
+            return Poll::Pending;
+        }
+        let deadline = self.deadline;
+        let is_due = self.transport.poll_deadline(cx, deadline).is_ready();
+        while let Phase::Open = self.phase {
+            match self.connection.advance() {
+                Ok(Some(descriptor)) => self.phase = Phase::Ahead(descriptor),
+                Ok(None) if self.connection.halves().0.is_closed() => break,
+                Ok(None) => match self.poll_read(cx) {
+                    Poll::Ready(read) => self.end_if(read),
+                    Poll::Pending => break,
+                },
+                Err(error) => self.end(Err(error.into())),
+            }
+        }
+        if is_due {
+            self.note_time();
+        }
+        // An event that waits to be lent may hold a deadline back: then it says the same again.
+        if self.sender().is_abandoned() || (is_due && self.deadline != deadline) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+
+    /// Ends the connection if reading has failed.
+    fn end_if(&mut self, read: io::Result<()>) {
+        if let Err(error) = read {
+            self.sender().abandon();
+            self.end(Err(error.into()));
         }
     }
 
@@ -260,7 +372,7 @@ impl<T: Transport> Driver<T> {
                 let _write_at_least_once = self.transport.poll_deadline(cx, self.deadline);
             }
             match poll_write_some(&mut self.transport, cx, self.connection.output()) {
-                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Ok(())) => self.unflushed = true,
                 Poll::Ready(Err(error)) => self.break_writing(error),
                 Poll::Pending if self.blocked_beyond_deadline() => self.note_time(),
                 Poll::Pending => return Poll::Pending,
@@ -269,30 +381,32 @@ impl<T: Transport> Driver<T> {
         Poll::Ready(())
     }
 
-    /// Writes all that is queued.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    /// Writes all that is queued, and what the transport holds back; that it is broken is for later.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         ready!(self.poll_drain(cx));
-        self.sender().shrink();
-        Poll::Ready(self.check_writing())
+        if self.unflushed {
+            match ready!(self.transport.poll_flush(cx)) {
+                Ok(()) => self.unflushed = false,
+                Err(error) => self.break_writing(error),
+            }
+        }
+        Poll::Ready(())
     }
 
     /// Writes what the network takes now; that it takes no more, or is broken, is for later.
-    fn write_what_goes(&mut self, cx: &mut Context<'_>) {
-        if self.connection.output().has_remaining()
-            && self.poll_drain(cx).is_ready()
-            && let Poll::Ready(Err(error)) = self.transport.poll_flush(cx)
-        {
-            self.break_writing(error);
-        }
+    pub(super) fn write_what_goes(&mut self, cx: &mut Context<'_>) {
+        self.reads_since_write = 0;
+        let _the_rest_waits = self.poll_write(cx);
     }
 
     /// Whether a blocking read or write has ended because of the deadline.
     fn blocked_beyond_deadline(&self) -> bool {
-        T::BLOCKS && self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        T::BLOCKS && self.deadline.is_some_and(|deadline| self.transport.now() >= deadline)
     }
 
     pub(super) fn break_writing(&mut self, error: io::Error) {
         self.writing = Writing::Broken(error);
+        self.unflushed = false;
         self.sender().abandon();
     }
 
@@ -345,7 +459,7 @@ impl<T: Transport> Driver<T> {
     /// Tells the connection what time it is.
     pub(super) fn note_time(&mut self) {
         if self.connection.has_deadlines() {
-            self.deadline = self.connection.handle_timeout(Instant::now());
+            self.deadline = self.connection.handle_timeout(self.transport.now());
         }
     }
 

@@ -12,7 +12,7 @@
 
 use super::driver::{Driver, poll_write_some};
 use super::pool;
-use super::transport::{Std, Transport, TryClone};
+use super::transport::{Sealed, Std, Transport, TryClone};
 use crate::connection::{CloseInfo, Output, Sender, State};
 use crate::error::{Error, Overfilled, SendError};
 use crate::frame::CloseFrame;
@@ -372,8 +372,27 @@ impl<S: Read + Write> Shared<S> {
     }
 }
 
+impl Sealed for Mailbox {}
+
 impl Transport for Mailbox {
     const BLOCKS: bool = false;
+    type Stream = Self;
+
+    fn get_ref(&self) -> &Self {
+        self
+    }
+
+    fn get_mut(&mut self) -> &mut Self {
+        self
+    }
+
+    fn into_inner(self) -> Self {
+        self
+    }
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
 
     fn poll_read(&mut self, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         match self.incoming.take() {

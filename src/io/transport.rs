@@ -5,6 +5,16 @@ use std::net::{Shutdown, TcpStream};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "futures")]
+mod futures;
+#[cfg(feature = "tokio")]
+mod tokio;
+
+#[cfg(feature = "futures")]
+pub use futures::Futures;
+#[cfg(feature = "tokio")]
+pub use tokio::Tokio;
+
 /// A stream of which a second handle can be made, for another thread.
 pub trait TryClone: Sized {
     /// A second handle of the same stream.
@@ -27,13 +37,24 @@ impl TryClone for std::os::unix::net::UnixStream {
     }
 }
 
-/// A stream of bytes both ways, in the shape of polls.
+/// A stream of bytes both ways, and a clock, in the shape of polls.
 ///
-/// It is sealed: the implementations are here, one for each family of I/O traits.
-pub(super) trait Transport {
+/// It is sealed: there is one implementation for each family of I/O traits.
+pub trait Transport: Sealed {
     /// Whether a read may block the thread, so that what is queued has to be written before it.
     const BLOCKS: bool;
+    /// What it is over.
+    type Stream;
 
+    /// The stream.
+    fn get_ref(&self) -> &Self::Stream;
+    /// The stream.
+    fn get_mut(&mut self) -> &mut Self::Stream;
+    /// The stream.
+    fn into_inner(self) -> Self::Stream;
+
+    /// What time it is, for deadlines.
+    fn now(&self) -> Instant;
     /// Reads into an initialised buffer. Zero: the stream has ended.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
     /// Writes the beginning of these slices, none of which is empty.
@@ -45,6 +66,10 @@ pub(super) trait Transport {
     /// Ready once the deadline has passed; until then reads and writes do not wait beyond it.
     fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()>;
 }
+
+/// Only this crate's types are [`Transport`]s.
+#[expect(unnameable_types, reason = "so that nobody else implements it")]
+pub trait Sealed {}
 
 /// The transport of the blocking front end: any [`Read`] and [`Write`].
 ///
@@ -170,8 +195,27 @@ impl<S> Clone for Timeout<S> {
 
 impl<S> Copy for Timeout<S> {}
 
+impl<S> Sealed for Std<S> {}
+
 impl<S: Read + Write> Transport for Std<S> {
     const BLOCKS: bool = true;
+    type Stream = S;
+
+    fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
+    fn get_mut(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
+    fn into_inner(self) -> S {
+        self.stream
+    }
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
 
     fn poll_read(&mut self, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         self.bounded(|socket| &socket.reading, |stream| stream.read(buffer))

@@ -1,0 +1,88 @@
+//! The front end for any runtime whose streams have the traits of futures-io (smol, async-std, and tokio by
+//! way of `tokio_util::compat`): [`accept`], [`connect`] over a stream that was made elsewhere, and a
+//! [`WebSocket`].
+//!
+//! # Time
+//!
+//! These traits know no timer. Give the stream one with [`with_timer`], and the deadlines of
+//! [`Config`](crate::Config) hold by themselves. Without it a deadline is looked at whenever the connection is
+//! polled; then call [`handle_timeout`](WebSocket::handle_timeout) to learn when to poll it next.
+
+use super::asynchronous;
+use super::transport::Futures;
+use crate::error::Error;
+use crate::handshake::server;
+use futures_io::{AsyncRead, AsyncWrite};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A WebSocket connection over any stream.
+pub type WebSocket<S> = asynchronous::WebSocket<Futures<S>>;
+/// A server's opening handshake over any stream.
+pub type Handshake<S> = asynchronous::Handshake<Futures<S>>;
+/// The reading half of a [`WebSocket`].
+pub type Reader<S> = asynchronous::Reader<Futures<S>>;
+/// The writing half of a [`WebSocket`].
+pub type Writer<S> = asynchronous::Writer<Futures<S>>;
+/// A [`WebSocket`] as a stream of bytes.
+pub type ByteStream<S> = asynchronous::ByteStream<Futures<S>>;
+/// A writer for one message of a [`WebSocket`].
+pub type MessageWriter<'a, S> = asynchronous::MessageWriter<'a, Futures<S>>;
+
+/// Accepts a client on a stream, with the default [`Options`](server::Options). For TCP, set
+/// `TCP_NODELAY` before.
+///
+/// ```no_run
+/// # async fn example(stream: impl futures_io::AsyncRead + futures_io::AsyncWrite + Unpin) -> Result<(), sansocket::Error> {
+/// let mut ws = sansocket::futures::accept(stream).await?;
+/// while let Some(message) = ws.read().await? {
+///     ws.feed(message).await?;
+/// }
+/// # Ok(()) }
+/// ```
+///
+/// Dropped before it is ready, the stream is closed.
+///
+/// # Errors
+/// The client sent no valid opening handshake, and was told so; or it took too long.
+pub async fn accept<S>(stream: impl Into<Futures<S>>) -> Result<WebSocket<S>, Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    accept_with(stream, server::Options::new()).await
+}
+
+/// Accepts a client on a stream with these options: subprotocols, origins, a
+/// [`Config`](crate::Config).
+///
+/// Dropped before it is ready, the stream is closed.
+///
+/// # Errors
+/// As for [`accept`].
+pub async fn accept_with<S>(
+    stream: impl Into<Futures<S>>,
+    options: impl Into<Arc<server::Options>>,
+) -> Result<WebSocket<S>, Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    WebSocket::accept(stream, options.into()).await
+}
+
+/// Gives a stream a timer: a function that makes a future which ends at an instant.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use sansocket::futures;
+///
+/// let stream = smol::net::TcpStream::connect("127.0.0.1:9001").await?;
+/// let stream = futures::with_timer(stream, smol::Timer::at);
+/// let ws = futures::accept(stream).await?;
+/// # Ok(()) }
+/// ```
+pub fn with_timer<S, F>(stream: S, sleep_until: impl Fn(Instant) -> F + Send + Sync + 'static) -> Futures<S>
+where
+    F: Future + Send + 'static,
+{
+    Futures::with_timer(stream, sleep_until)
+}
