@@ -13,7 +13,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use rand::{TryRng, rngs::SysRng};
 use sansocket::handshake::client::Request;
-use sansocket::{CloseCode, CloseFrame, Config, Message, blocking};
+use sansocket::{CloseCode, CloseFrame, Config, Connect, Message, blocking};
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -107,7 +107,7 @@ fn run(args: Args) -> Result<()> {
     }
     let request = args.protocols.into_iter().try_fold(Request::new(&args.url)?, Request::protocol)?;
 
-    let ws = blocking::connect_with(request, config)?;
+    let ws = blocking::connect(Connect::from(request).config(config))?;
     println!("connected to {}, subprotocol: {}", args.url, ws.protocol().unwrap_or("none"));
     let (mut reader, writer) = ws.split()?;
 

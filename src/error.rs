@@ -5,6 +5,9 @@ use crate::frame::CloseCode;
 use std::io;
 
 pub use crate::handshake::error::HandshakeError;
+pub use crate::io::proxy::ProxyError;
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+pub use crate::io::tls::TlsError;
 
 /// What the peer did wrong, or failed to do in time.
 ///
@@ -162,6 +165,13 @@ pub enum Error {
     /// The opening handshake failed.
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
+    /// TLS failed, or could not begin.
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The proxy is none, refused, or broke its protocol.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     /// The peer broke the protocol, or was silent for too long.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
@@ -184,8 +194,11 @@ impl From<Error> for io::Error {
             Error::Io(_) => io::ErrorKind::Other,
             Error::Protocol(ProtocolError::UnexpectedEof) => io::ErrorKind::UnexpectedEof,
             Error::Protocol(ProtocolError::PongTimeout | ProtocolError::CloseTimeout)
-            | Error::Handshake(HandshakeError::Timeout) => io::ErrorKind::TimedOut,
-            Error::Protocol(_) | Error::Handshake(_) => io::ErrorKind::InvalidData,
+            | Error::Handshake(HandshakeError::Timeout)
+            | Error::Proxy(ProxyError::Timeout) => io::ErrorKind::TimedOut,
+            #[cfg(any(feature = "rustls", feature = "native-tls"))]
+            Error::Tls(_) => io::ErrorKind::InvalidData,
+            Error::Protocol(_) | Error::Handshake(_) | Error::Proxy(_) => io::ErrorKind::InvalidData,
             Error::Send(SendError::Closed) | Error::Closed => io::ErrorKind::BrokenPipe,
             Error::Send(SendError::QueueFull) => io::ErrorKind::WouldBlock,
             Error::Send(_) | Error::Streaming => io::ErrorKind::InvalidInput,

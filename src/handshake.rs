@@ -38,17 +38,17 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
-mod authority;
+pub(crate) mod authority;
 pub mod client;
 pub(crate) mod error;
 mod fields;
-mod head;
+pub(crate) mod head;
 pub mod negotiate;
 mod origin;
 mod rejection;
 pub mod server;
 mod tokens;
-mod url;
+pub(crate) mod url;
 
 pub use error::{FieldError, HandshakeError};
 pub use origin::OriginPolicy;

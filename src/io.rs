@@ -16,12 +16,15 @@
 #[cfg(any(feature = "tokio", feature = "futures"))]
 pub mod asynchronous;
 pub mod blocking;
+pub(crate) mod connect;
 mod driver;
 #[cfg(feature = "futures")]
 pub mod futures;
 mod opening;
 mod pool;
+pub(crate) mod proxy;
 mod split;
+pub(crate) mod tls;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 mod transport;

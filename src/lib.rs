@@ -39,9 +39,16 @@ pub use http;
 #[cfg(any(feature = "tokio", feature = "futures"))]
 pub use io::asynchronous;
 pub use io::blocking;
+pub use io::connect::Connect;
 #[cfg(feature = "futures")]
 pub use io::futures;
+pub use io::proxy::{Proxy, ProxyError};
+pub use io::tls::Tls;
 #[cfg(feature = "tokio")]
 pub use io::tokio;
 pub use message::{Message, Outgoing, PreparedMessage};
+#[cfg(feature = "native-tls")]
+pub use native_tls;
+#[cfg(feature = "rustls")]
+pub use rustls;
 pub use utf8::Utf8Bytes;

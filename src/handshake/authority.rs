@@ -2,16 +2,16 @@ use std::net::Ipv6Addr;
 
 /// `host [ ":" port ]`: what a `Host` field, an origin and a URL have in common (RFC 3986 §3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Authority<'a> {
+pub(crate) struct Authority<'a> {
     /// The host, as it was written; an IPv6 address stands in its brackets.
-    pub(super) host: &'a str,
+    pub(crate) host: &'a str,
     /// The port, if one was written.
-    pub(super) port: Option<u16>,
+    pub(crate) port: Option<u16>,
 }
 
 impl<'a> Authority<'a> {
     /// Reads a host and perhaps a port; `None` if the text is not that, and nothing but that.
-    pub(super) fn parse(text: &'a str) -> Option<Self> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let (host, port) = match text.strip_prefix('[') {
             // RFC 3986 §3.2.2: "A host identified by an Internet Protocol literal address, version 6 ...
             // is distinguished by enclosing the IP literal within square brackets".
@@ -39,7 +39,7 @@ impl<'a> Authority<'a> {
     }
 
     /// Whether both mean the same host, in any letter case, and the same port.
-    pub(super) fn equals(self, other: Self, default_port: u16) -> bool {
+    pub(crate) fn equals(self, other: Self, default_port: u16) -> bool {
         self.host.eq_ignore_ascii_case(other.host)
             && self.port.unwrap_or(default_port) == other.port.unwrap_or(default_port)
     }

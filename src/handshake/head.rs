@@ -11,11 +11,12 @@ use std::mem;
 
 mod start_line;
 
-pub(super) use start_line::{RequestLine, StartLine, StatusLine, is_target_byte};
+pub(super) use start_line::{RequestLine, is_target_byte};
+pub(crate) use start_line::{StartLine, StatusLine};
 
 /// Reads one head, from its first line to the empty line.
 #[derive(Debug)]
-pub(super) struct Reader<S> {
+pub(crate) struct Reader<S> {
     expected: Expected<S>,
     headers: HeaderMap,
     /// How many field lines `headers` was made of.
@@ -45,15 +46,15 @@ enum Expected<S> {
 
 /// A head that arrived, and the bytes that came with its end and are not part of it.
 #[derive(Debug)]
-pub(super) struct Head<'a, S> {
-    pub(super) start: S,
-    pub(super) headers: HeaderMap,
-    pub(super) rest: &'a [u8],
+pub(crate) struct Head<'a, S> {
+    pub(crate) start: S,
+    pub(crate) headers: HeaderMap,
+    pub(crate) rest: &'a [u8],
 }
 
 /// Why something is not a head, or not one that we read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum HeadError {
+pub(crate) enum HeadError {
     /// It does not follow the grammar; the text says where.
     Malformed(&'static str),
     /// More than [`MAX_HEAD`] bytes.
@@ -65,7 +66,7 @@ pub(super) enum HeadError {
 }
 
 impl<S: StartLine> Reader<S> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             expected: Expected::Anything,
             headers: HeaderMap::new(),
@@ -78,7 +79,7 @@ impl<S: StartLine> Reader<S> {
     }
 
     /// The start line, once it has come.
-    pub(super) fn start(&self) -> Option<&S> {
+    pub(crate) fn start(&self) -> Option<&S> {
         match &self.expected {
             Expected::Fields(start) => Some(start),
             Expected::Anything | Expected::StartLine => None,
@@ -87,7 +88,7 @@ impl<S: StartLine> Reader<S> {
 
     /// Takes bytes up to the end of the head, and then returns it; until then, `None`. After an error, or
     /// the head, the reader is of no further use.
-    pub(super) fn read<'a>(&mut self, mut input: &'a [u8]) -> Result<Option<Head<'a, S>>, HeadError> {
+    pub(crate) fn read<'a>(&mut self, mut input: &'a [u8]) -> Result<Option<Head<'a, S>>, HeadError> {
         loop {
             let within = input.get(..=self.room).unwrap_or(input);
             let piece = within.split_inclusive(|&byte| byte == b'\n').next().unwrap_or_default();

@@ -99,7 +99,10 @@ impl Url {
             authority: if port == default_port { host.to_owned() } else { format!("{host}:{port}") },
             // §3: the resource name is "/" "if the path component is empty", and the rest as it is.
             target: if target.starts_with('/') { target.to_owned() } else { format!("/{target}") },
-            authorization: credentials.filter(|text| !text.is_empty()).map(basic).transpose()?,
+            authorization: match credentials {
+                Some(text) if !text.is_empty() => Some(basic(&Credentials::parse(text)?)?),
+                _ => None,
+            },
         })
     }
 
@@ -159,7 +162,7 @@ impl fmt::Debug for Url {
 }
 
 /// Why an authority is not one is worth more words here than in a `Host` field.
-fn parse_authority(text: &str) -> Result<Authority<'_>, UrlError> {
+pub(crate) fn parse_authority(text: &str) -> Result<Authority<'_>, UrlError> {
     // An escaped host would be a name in some other encoding, of which nobody knows which.
     if !text.is_ascii() || text.bytes().any(|byte| byte.is_ascii_control() || matches!(byte, b' ' | b'%')) {
         return Err(UrlError::Host);
@@ -177,7 +180,7 @@ fn parse_authority(text: &str) -> Result<Authority<'_>, UrlError> {
 }
 
 /// The host in lower case, with international labels as A-labels (`bücher` is `xn--bcher-kva`).
-fn to_ascii(authority: &str) -> Result<String, UrlError> {
+pub(crate) fn to_ascii(authority: &str) -> Result<String, UrlError> {
     if authority.is_ascii() {
         return Ok(authority.to_ascii_lowercase());
     }
@@ -195,20 +198,33 @@ fn to_ascii(authority: &str) -> Result<String, UrlError> {
     Err(UrlError::International)
 }
 
-/// `user:password` as RFC 7617 sends it: §2: "the user-id/password ... encoded using Base64".
-fn basic(credentials: &str) -> Result<HeaderValue, UrlError> {
-    // RFC 3986 §3.2.1: "userinfo = *( unreserved / pct-encoded / sub-delims / ":" )".
-    if !credentials.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:".contains(&byte)) {
-        return Err(UrlError::Credentials);
+/// What stands before the `@` of a URL, percent-decoded.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Credentials {
+    pub(crate) user: Vec<u8>,
+    pub(crate) password: Vec<u8>,
+}
+
+impl Credentials {
+    /// Reads `user:password`, or `user`, which has an empty password.
+    pub(crate) fn parse(text: &str) -> Result<Self, UrlError> {
+        // RFC 3986 §3.2.1: "userinfo = *( unreserved / pct-encoded / sub-delims / ":" )".
+        if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:".contains(&byte)) {
+            return Err(UrlError::Credentials);
+        }
+        let (user, password) = text.split_once(':').unwrap_or((text, ""));
+        Ok(Self { user: percent_decode(user)?, password: percent_decode(password)? })
     }
-    let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
-    let (user, password) = (percent_decode(user)?, percent_decode(password)?);
+}
+
+/// `user:password` as RFC 7617 sends it: §2: "the user-id/password ... encoded using Base64".
+pub(crate) fn basic(Credentials { user, password }: &Credentials) -> Result<HeaderValue, UrlError> {
     // RFC 7617 §2: "a user-id containing a colon character is invalid", and "The user-id and password MUST
     // NOT contain any control characters".
-    if user.contains(&b':') || user.iter().chain(&password).any(u8::is_ascii_control) {
+    if user.contains(&b':') || user.iter().chain(password).any(u8::is_ascii_control) {
         return Err(UrlError::Credentials);
     }
-    let encoded = STANDARD.encode([&*user, b":", &password].concat());
+    let encoded = STANDARD.encode([user, &b":"[..], password].concat());
     let mut value = HeaderValue::try_from(format!("Basic {encoded}")).map_err(|_| UrlError::Credentials)?;
     value.set_sensitive(true);
     Ok(value)

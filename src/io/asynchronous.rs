@@ -20,7 +20,7 @@
 //! is read, and no time passes for the peer.
 
 use super::driver::Driver;
-use super::opening::Opening;
+use super::opening::{self, Opening};
 use crate::connection::{CloseInfo, Config, Connection, Event, Sender, State, later};
 use crate::error::{Error, HandshakeError, SendError};
 use crate::frame::{CloseCode, CloseFrame};
@@ -155,21 +155,16 @@ impl<T: Transport> WebSocket<T> {
     ) -> Result<Self, Error> {
         let transport = stream.into();
         let deadline = later(transport.now(), config.handshake_timeout);
-        Self::client_until(transport, request, config, deadline).await
+        Self::open(transport, client::Handshake::new(request, config)?, deadline).await
     }
 
     /// The same, with what is left of the time.
-    pub(super) async fn client_until(
+    pub(super) async fn open(
         transport: T,
-        request: client::Request,
-        config: Config,
+        handshake: client::Handshake,
         deadline: Instant,
     ) -> Result<Self, Error> {
-        let handshake = client::Handshake::new(request, config)?;
-        // Boxed, so that a task's future does not keep room for it.
-        let mut opening = Box::new(Opening::new(transport, handshake, deadline));
-        poll_fn(|cx| opening.poll(cx)).await?;
-        let Opening { transport, handshake, .. } = *opening;
+        let (transport, handshake) = complete(Opening::new(transport, handshake, deadline)).await?;
         let (connection, _) = handshake.open()?;
         Ok(Self::from_connection(transport, connection))
     }
@@ -406,6 +401,16 @@ impl<T: Transport> WebSocket<T> {
         let wakers = self.wakers.get_or_insert_with(Wakers::new);
         wakers.poll(party, cx, |cx| self.driver.watch(|driver| poll(driver, cx)))
     }
+}
+
+/// Waits until a handshake is complete. It is boxed, so that a task's future keeps no room for it.
+pub(super) async fn complete<T: Transport, H: opening::Handshake>(
+    opening: Opening<T, H>,
+) -> Result<(T, H), Error> {
+    let mut opening = Box::new(opening);
+    poll_fn(|cx| opening.poll(cx)).await?;
+    let Opening { transport, handshake, .. } = *opening;
+    Ok((transport, handshake))
 }
 
 /// What [`Stream::poll_next`] makes of a read: what ended the connection comes once, and then the end.

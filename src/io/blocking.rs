@@ -20,6 +20,12 @@
 //! A call that would block returns [`WouldBlock`](std::io::ErrorKind::WouldBlock); what it was about to do goes on with the next
 //! call.
 
+mod dial;
+mod stream;
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+mod tls;
+
+use super::connect::Connect;
 use super::driver::Driver;
 use super::opening::Opening;
 use super::transport::Std;
@@ -28,18 +34,19 @@ use crate::connection::{CloseInfo, Connection, Event, Sender, State};
 use crate::error::{Error, HandshakeError};
 use crate::frame::CloseFrame;
 use crate::handshake::negotiate::Answer;
-use crate::handshake::{Rejection, Url, client, server};
+use crate::handshake::{Rejection, client, server};
 use crate::message::{Message, Outgoing, PreparedMessage};
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 pub use super::split::{Reader, Writer};
 pub use super::transport::TryClone;
+pub use stream::Stream;
 
-/// Connects to a `ws://` URL, with the default [`Config`].
+/// Connects to a URL: `ws://`, or `wss://` with a feature for TLS.
 ///
 /// ```no_run
 /// let mut ws = sansocket::blocking::connect("ws://127.0.0.1:9001/chat")?;
@@ -50,34 +57,22 @@ pub use super::transport::TryClone;
 /// # Ok::<(), sansocket::Error>(())
 /// ```
 ///
-/// A [`client::Request`] adds subprotocols, headers and an origin.
+/// A [`client::Request`] adds subprotocols, headers and an origin; a [`Connect`] has every option, such as a
+/// [`Config`].
 ///
 /// # Errors
 /// The URL or a header is wrong, the server cannot be reached or refuses, or
 /// [`handshake_timeout`](Config::handshake_timeout) is over. `wss://` is
-/// [unsupported](io::ErrorKind::Unsupported): bring a TLS stream to [`WebSocket::client`].
-pub fn connect<R>(request: R) -> Result<WebSocket<TcpStream>, Error>
+/// [unsupported](io::ErrorKind::Unsupported) without the features `rustls` and `native-tls`.
+pub fn connect<C>(to: C) -> Result<WebSocket<Stream>, Error>
 where
-    R: TryInto<client::Request>,
-    HandshakeError: From<R::Error>,
+    C: TryInto<Connect>,
+    HandshakeError: From<C::Error>,
 {
-    connect_with(request, Config::new())
-}
-
-/// Connects with a [`Config`]; otherwise as [`connect`].
-///
-/// # Errors
-/// As for [`connect`].
-pub fn connect_with<R>(request: R, config: Config) -> Result<WebSocket<TcpStream>, Error>
-where
-    R: TryInto<client::Request>,
-    HandshakeError: From<R::Error>,
-{
-    let request = request.try_into().map_err(HandshakeError::from)?;
-    let deadline = deadline(config.handshake_timeout);
-    let stream = dial(request.url(), deadline)?;
-    let handshake = client::Handshake::new(request, config)?;
-    WebSocket::open(Opening::new(Std::tcp(stream), handshake, deadline))
+    let connect = to.try_into().map_err(HandshakeError::from)?;
+    let deadline = deadline(connect.timeout());
+    let stream = dial::dial(&connect, deadline)?;
+    WebSocket::open(Opening::new(Std::socket(stream), connect.into_handshake()?, deadline))
 }
 
 /// Accepts a client on a TCP connection, with the default [`Options`](server::Options).
@@ -465,33 +460,4 @@ fn block<T>(poll: impl FnOnce(&mut Context<'_>) -> Poll<Result<T, Error>>) -> Re
 
 fn deadline(timeout: Duration) -> Instant {
     crate::connection::later(Instant::now(), timeout)
-}
-
-/// Connects to the URL's host, trying its addresses in order until the deadline.
-fn dial(url: &Url, deadline: Instant) -> Result<TcpStream, Error> {
-    if url.is_secure() {
-        return Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "wss:// needs a TLS stream, which this crate does not make yet",
-        )
-        .into());
-    }
-    let mut failed = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    let mut addresses = (url.host(), url.port()).to_socket_addrs()?.collect::<Vec<_>>().into_iter();
-    while let Some(address) = addresses.next() {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(HandshakeError::Timeout.into());
-        }
-        // Each has its share of the time, so that one that does not answer leaves some to the others.
-        let shares = u32::try_from(addresses.len() + 1).unwrap_or(u32::MAX);
-        match TcpStream::connect_timeout(&address, (left / shares).max(Duration::from_millis(1))) {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Err(error) => failed = error,
-        }
-    }
-    Err(failed.into())
 }

@@ -383,14 +383,21 @@ impl<T: Transport> Driver<T> {
 
     /// Writes all that is queued, and what the transport holds back; that it is broken is for later.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        ready!(self.poll_drain(cx));
-        if self.unflushed {
-            match ready!(self.transport.poll_flush(cx)) {
-                Ok(()) => self.unflushed = false,
-                Err(error) => self.break_writing(error),
+        loop {
+            ready!(self.poll_drain(cx));
+            if !self.unflushed || self.sender().is_abandoned() {
+                return Poll::Ready(());
+            }
+            if T::BLOCKS {
+                let _write_at_least_once = self.transport.poll_deadline(cx, self.deadline);
+            }
+            match self.transport.poll_flush(cx) {
+                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Err(error)) => self.break_writing(error),
+                Poll::Pending if self.blocked_beyond_deadline() => self.note_time(),
+                Poll::Pending => return Poll::Pending,
             }
         }
-        Poll::Ready(())
     }
 
     /// Writes what the network takes now; that it takes no more, or is broken, is for later.
@@ -438,9 +445,12 @@ impl<T: Transport> Driver<T> {
             if self.connection.wants_shutdown()
                 && let Phase::Ending { shut_down: shut_down @ false, .. } = &mut self.phase
             {
-                // The stream may be closed already, and is about to be.
-                let _harmless = ready!(self.transport.poll_shutdown(cx));
-                *shut_down = true;
+                match self.transport.poll_shutdown(cx) {
+                    // The stream may be closed already, and is about to be.
+                    Poll::Ready(_harmless) => *shut_down = true,
+                    Poll::Pending if self.blocked_beyond_deadline() => continue,
+                    Poll::Pending => return Poll::Pending,
+                }
             }
             let at_eof = self.connection.halves().0.at_eof();
             if at_eof && self.connection.wants_shutdown() {

@@ -1,5 +1,5 @@
 //! The front end for any runtime whose streams have the traits of futures-io (smol, async-std, and tokio by
-//! way of `tokio_util::compat`): [`accept`], [`connect`] over a stream that was made elsewhere, and a
+//! way of `tokio_util::compat`): [`accept`], [`connect()`] over a stream that was made elsewhere, and a
 //! [`WebSocket`].
 //!
 //! # Time
@@ -8,9 +8,12 @@
 //! [`Config`](crate::Config) hold by themselves. Without it a deadline is looked at whenever the connection is
 //! polled; then call [`handle_timeout`](WebSocket::handle_timeout) to learn when to poll it next.
 
-use super::asynchronous;
-use super::transport::Futures;
-use crate::error::Error;
+use super::asynchronous::{self, complete};
+use super::connect::Connect;
+use super::opening::Opening;
+use super::transport::{Futures, Transport};
+use crate::connection::later;
+use crate::error::{Error, HandshakeError};
 use crate::handshake::server;
 use futures_io::{AsyncRead, AsyncWrite};
 use std::sync::Arc;
@@ -28,6 +31,43 @@ pub type Writer<S> = asynchronous::Writer<Futures<S>>;
 pub type ByteStream<S> = asynchronous::ByteStream<Futures<S>>;
 /// A writer for one message of a [`WebSocket`].
 pub type MessageWriter<'a, S> = asynchronous::MessageWriter<'a, Futures<S>>;
+
+/// Runs what follows when a stream to the server is there: the opening handshake; and before it, if the
+/// [`Connect`] names a proxy, to which the stream leads then, the proxy's. For `wss://` bring a stream with
+/// TLS. What else a [`Connect`] says of addresses, Unix sockets and TLS was for who made the stream.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use sansocket::futures;
+///
+/// let stream = smol::net::TcpStream::connect("127.0.0.1:9001").await?;
+/// stream.set_nodelay(true)?;
+/// let stream = futures::with_timer(stream, smol::Timer::at);
+/// let mut ws = futures::connect(stream, "ws://127.0.0.1:9001/chat").await?;
+/// ws.send("hello").await?;
+/// # Ok(()) }
+/// ```
+///
+/// Dropped before it is ready, the stream is closed.
+///
+/// # Errors
+/// The URL or a header is wrong, the server or the proxy refuses, or
+/// [`handshake_timeout`](crate::Config::handshake_timeout) is over.
+pub async fn connect<S, C>(stream: impl Into<Futures<S>>, to: C) -> Result<WebSocket<S>, Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    C: TryInto<Connect>,
+    HandshakeError: From<C::Error>,
+{
+    let connect = to.try_into().map_err(HandshakeError::from)?;
+    let mut transport = stream.into();
+    let deadline = later(transport.now(), connect.timeout());
+    if let Some(proxy) = connect.find_proxy()? {
+        let handshake = proxy.handshake(connect.url().host(), connect.url().port())?;
+        (transport, _) = complete(Opening::new(transport, handshake, deadline)).await?;
+    }
+    WebSocket::open(transport, connect.into_handshake()?, deadline).await
+}
 
 /// Accepts a client on a stream, with the default [`Options`](server::Options). For TCP, set
 /// `TCP_NODELAY` before.

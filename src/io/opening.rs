@@ -21,14 +21,14 @@ pub(super) struct Opening<T, H> {
     shut_down: bool,
 }
 
-/// The two sides of the handshake, as far as they are driven alike.
+/// The two sides of the handshake, and that with a proxy before it, as far as they are driven alike.
 pub(super) trait Handshake {
     /// Whether the peer's head is wanted, whole.
     fn is_complete(&self) -> bool;
     fn output(&mut self) -> &mut Bytes;
-    fn receive(&mut self, bytes: &[u8]) -> Result<(), HandshakeError>;
-    fn receive_eof(&mut self) -> Result<(), HandshakeError>;
-    fn handle_timeout(&mut self) -> HandshakeError;
+    fn receive(&mut self, bytes: &[u8]) -> Result<(), Error>;
+    fn receive_eof(&mut self) -> Result<(), Error>;
+    fn handle_timeout(&mut self) -> Error;
 }
 
 impl<T: Transport, H: Handshake> Opening<T, H> {
@@ -41,7 +41,7 @@ impl<T: Transport, H: Handshake> Opening<T, H> {
         loop {
             if self.transport.poll_deadline(cx, Some(self.deadline)).is_ready() {
                 let error = self.failed.take();
-                return Poll::Ready(Err(error.unwrap_or_else(|| self.handshake.handle_timeout().into())));
+                return Poll::Ready(Err(error.unwrap_or_else(|| self.handshake.handle_timeout())));
             }
             match self.poll_once(cx) {
                 Poll::Ready(Ok(false)) => {}
@@ -88,8 +88,8 @@ impl<T: Transport, H: Handshake> Opening<T, H> {
             // before the refusal was read.
             Ok([]) if self.failed.is_some() => Err(Error::Closed),
             Ok(_) if self.failed.is_some() => Ok(()),
-            Ok([]) => self.handshake.receive_eof().map_err(Error::from),
-            Ok(bytes) => self.handshake.receive(bytes).map_err(Error::from),
+            Ok([]) => self.handshake.receive_eof(),
+            Ok(bytes) => self.handshake.receive(bytes),
             Err(error) => return Poll::Ready(Err(error.into())),
         };
         pool::give(buffer);
@@ -120,16 +120,17 @@ impl Handshake for client::Handshake {
         self.output()
     }
 
-    fn receive(&mut self, bytes: &[u8]) -> Result<(), HandshakeError> {
-        self.receive(bytes).map(|_| ())
+    fn receive(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.receive(bytes)?;
+        Ok(())
     }
 
-    fn receive_eof(&mut self) -> Result<(), HandshakeError> {
-        self.receive_eof()
+    fn receive_eof(&mut self) -> Result<(), Error> {
+        Ok(self.receive_eof()?)
     }
 
-    fn handle_timeout(&mut self) -> HandshakeError {
-        self.handle_timeout()
+    fn handle_timeout(&mut self) -> Error {
+        self.handle_timeout().into()
     }
 }
 
@@ -142,15 +143,16 @@ impl Handshake for server::Handshake {
         self.output()
     }
 
-    fn receive(&mut self, bytes: &[u8]) -> Result<(), HandshakeError> {
-        self.receive(bytes).map(|_| ())
+    fn receive(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.receive(bytes)?;
+        Ok(())
     }
 
-    fn receive_eof(&mut self) -> Result<(), HandshakeError> {
-        self.receive_eof()
+    fn receive_eof(&mut self) -> Result<(), Error> {
+        Ok(self.receive_eof()?)
     }
 
-    fn handle_timeout(&mut self) -> HandshakeError {
-        self.handle_timeout()
+    fn handle_timeout(&mut self) -> Error {
+        self.handle_timeout().into()
     }
 }

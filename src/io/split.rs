@@ -81,6 +81,8 @@ struct Wire<S> {
     transport: Std<S>,
     /// What is being written.
     batch: Output,
+    /// The transport may still hold what was written to it.
+    unflushed: bool,
 }
 
 pub(super) fn split<S: Read + Write + TryClone>(
@@ -95,7 +97,7 @@ pub(super) fn split<S: Read + Write + TryClone>(
     let shared = Arc::new(Shared {
         driver: Mutex::new(driver),
         ended: Condvar::new(),
-        wire: Mutex::new(Wire { transport, batch: Output::default() }),
+        wire: Mutex::new(Wire { transport, batch: Output::default(), unflushed: false }),
         breaker: Mutex::new(breaker),
         close_timeout,
     });
@@ -306,12 +308,14 @@ impl<S: Read + Write> Shared<S> {
         loop {
             ready!(self.write_batches(&mut wire, until));
             let mut driver = self.driver();
-            if driver.connection.wants_shutdown() && !driver.transport.shut_down {
-                driver.transport.shut_down = true;
+            let owes_shutdown = driver.connection.wants_shutdown() && !driver.transport.shut_down;
+            driver.transport.shut_down |= owes_shutdown;
+            drop(driver);
+            if owes_shutdown {
                 // The stream may be closed already, and is about to be.
                 let _harmless = wire.transport.poll_shutdown(cx);
             }
-            drop((driver, wire));
+            drop(wire);
             if !self.has_output() {
                 return Poll::Ready(());
             }
@@ -324,24 +328,23 @@ impl<S: Read + Write> Shared<S> {
 
     fn write_batches(&self, wire: &mut Wire<S>, until: Option<Instant>) -> Poll<()> {
         let cx = &mut Context::from_waker(Waker::noop());
-        let Wire { transport, batch, .. } = wire;
+        let Wire { transport, batch, unflushed } = wire;
         loop {
             let mut driver = self.driver();
             if !batch.has_remaining() {
                 std::mem::swap(batch, driver.connection.output());
             }
-            driver.transport.unwritten = batch.has_remaining();
+            driver.transport.unwritten = batch.has_remaining() || *unflushed;
             let deadline = driver.deadline();
             drop(driver);
             let _write_at_least_once = transport.poll_deadline(cx, until.or(deadline));
-            let written = if batch.has_remaining() {
-                poll_write_some(transport, cx, batch)
-            } else {
-                transport.poll_flush(cx)
-            };
+            let flushes = !batch.has_remaining();
+            let written =
+                if flushes { transport.poll_flush(cx) } else { poll_write_some(transport, cx, batch) };
             match written {
-                Poll::Ready(Ok(())) if batch.has_remaining() => {}
+                Poll::Ready(Ok(())) if !flushes => *unflushed = true,
                 Poll::Ready(Ok(())) => {
+                    *unflushed = false;
                     let mut driver = self.driver();
                     driver.transport.unwritten = false;
                     if let Some(buffer) = batch.take_buffer() {
@@ -353,6 +356,7 @@ impl<S: Read + Write> Shared<S> {
                 }
                 Poll::Ready(Err(error)) => {
                     batch.clear();
+                    *unflushed = false;
                     let mut driver = self.driver();
                     driver.transport.unwritten = false;
                     driver.break_writing(error);
@@ -364,6 +368,9 @@ impl<S: Read + Write> Shared<S> {
                     driver.note_time();
                     if driver.sender().is_abandoned() {
                         batch.clear();
+                        *unflushed = false;
+                        driver.transport.unwritten = false;
+                        return Poll::Ready(());
                     }
                 }
                 Poll::Pending => return Poll::Pending,

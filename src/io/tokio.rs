@@ -1,29 +1,71 @@
-//! The front end for tokio: [`connect`], [`accept`] and a [`WebSocket`] over any of its streams.
+//! The front end for tokio: [`connect()`], [`accept`] and a [`WebSocket`] over any of its streams.
 //!
 //! The deadlines of [`Config`](crate::Config) hold by themselves, so the runtime needs its timers on
 //! (`enable_time`, or `enable_all`).
 
 use super::asynchronous;
+use super::connect::Connect;
 use super::transport::Tokio;
-use crate::error::Error;
+use crate::connection::later;
+use crate::error::{Error, HandshakeError};
 use crate::handshake::server;
 use ::tokio::io::{AsyncRead, AsyncWrite};
 use ::tokio::net::TcpStream;
+use ::tokio::time;
 use std::any::Any;
 use std::sync::Arc;
 
+mod dial;
+mod stream;
+
+pub use stream::Stream;
+
 /// A WebSocket connection over a stream of tokio's.
-pub type WebSocket<S = TcpStream> = asynchronous::WebSocket<Tokio<S>>;
+pub type WebSocket<S = Stream> = asynchronous::WebSocket<Tokio<S>>;
 /// A server's opening handshake over a stream of tokio's.
-pub type Handshake<S = TcpStream> = asynchronous::Handshake<Tokio<S>>;
+pub type Handshake<S = Stream> = asynchronous::Handshake<Tokio<S>>;
 /// The reading half of a [`WebSocket`].
-pub type Reader<S = TcpStream> = asynchronous::Reader<Tokio<S>>;
+pub type Reader<S = Stream> = asynchronous::Reader<Tokio<S>>;
 /// The writing half of a [`WebSocket`].
-pub type Writer<S = TcpStream> = asynchronous::Writer<Tokio<S>>;
+pub type Writer<S = Stream> = asynchronous::Writer<Tokio<S>>;
 /// A [`WebSocket`] as a stream of bytes.
-pub type ByteStream<S = TcpStream> = asynchronous::ByteStream<Tokio<S>>;
+pub type ByteStream<S = Stream> = asynchronous::ByteStream<Tokio<S>>;
 /// A writer for one message of a [`WebSocket`].
-pub type MessageWriter<'a, S = TcpStream> = asynchronous::MessageWriter<'a, Tokio<S>>;
+pub type MessageWriter<'a, S = Stream> = asynchronous::MessageWriter<'a, Tokio<S>>;
+
+/// Connects to a URL: `ws://`, or `wss://` with a feature for TLS.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), sansocket::Error> {
+/// let mut ws = sansocket::tokio::connect("ws://127.0.0.1:9001/chat").await?;
+/// ws.send("hello").await?;
+/// while let Some(message) = ws.read().await? {
+///     println!("{message:?}");
+/// }
+/// # Ok(()) }
+/// ```
+///
+/// A [`client::Request`](crate::handshake::client::Request) adds subprotocols, headers and an origin; a
+/// [`Connect`] has every option, such as a [`Config`](crate::Config).
+///
+/// Dropped before it is ready, nothing stays open.
+///
+/// # Errors
+/// The URL or a header is wrong, the server cannot be reached or refuses, or
+/// [`handshake_timeout`](crate::Config::handshake_timeout) is over. `wss://` is
+/// [unsupported](std::io::ErrorKind::Unsupported) without the features `rustls` and `native-tls`.
+pub async fn connect<C>(to: C) -> Result<WebSocket, Error>
+where
+    C: TryInto<Connect>,
+    HandshakeError: From<C::Error>,
+{
+    let connect = to.try_into().map_err(HandshakeError::from)?;
+    let deadline = later(time::Instant::now().into_std(), connect.timeout());
+    // Boxed, because it is large, and over before the first message.
+    let dialling = Box::pin(time::timeout_at(deadline.into(), dial::dial(&connect)));
+    let stream = dialling.await.map_err(|_| HandshakeError::Timeout)??;
+    WebSocket::open(stream.into(), connect.into_handshake()?, deadline).await
+}
 
 /// Accepts a client on a stream, with the default [`Options`](server::Options). On TCP it sets
 /// `TCP_NODELAY`; on TCP within another stream, set it before.

@@ -1,5 +1,6 @@
 //! The one seam between a [`Driver`](super::driver::Driver) and the network.
 
+use super::blocking::Stream;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::task::{Context, Poll};
@@ -89,7 +90,7 @@ pub(super) struct Std<S> {
 struct Socket<S> {
     reading: Timeout<S>,
     writing: Timeout<S>,
-    shutdown: fn(&S, Shutdown) -> io::Result<()>,
+    shutdown: fn(&mut S, Shutdown) -> io::Result<()>,
 }
 
 /// How to read and to set the timeout of one direction.
@@ -112,7 +113,19 @@ impl Std<TcpStream> {
         let socket = Socket::<TcpStream> {
             reading: Timeout { get: TcpStream::read_timeout, set: TcpStream::set_read_timeout },
             writing: Timeout { get: TcpStream::write_timeout, set: TcpStream::set_write_timeout },
-            shutdown: TcpStream::shutdown,
+            shutdown: |stream, how| stream.shutdown(how),
+        };
+        Self { stream, socket: Some(socket), deadline: None, waiting: None }
+    }
+}
+
+impl Std<Stream> {
+    /// What `connect` has made: the same for every socket that may be below it.
+    pub(super) fn socket(stream: Stream) -> Self {
+        let socket = Socket::<Stream> {
+            reading: Timeout { get: Stream::read_timeout, set: Stream::set_read_timeout },
+            writing: Timeout { get: Stream::write_timeout, set: Stream::set_write_timeout },
+            shutdown: Stream::shutdown,
         };
         Self { stream, socket: Some(socket), deadline: None, waiting: None }
     }
@@ -134,9 +147,9 @@ impl<S> Std<S> {
     }
 
     /// Ends both directions, if the stream knows how to; a read that waits elsewhere returns.
-    pub(super) fn shutdown_both(&self) {
+    pub(super) fn shutdown_both(&mut self) {
         if let Some(socket) = self.socket {
-            let _closed_already = (socket.shutdown)(&self.stream, Shutdown::Both);
+            let _closed_already = (socket.shutdown)(&mut self.stream, Shutdown::Both);
         }
     }
 
@@ -236,7 +249,13 @@ impl<S: Read + Write> Transport for Std<S> {
     }
 
     fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.socket.map_or(Ok(()), |socket| (socket.shutdown)(&self.stream, Shutdown::Write)))
+        match self.socket {
+            // With TLS this writes.
+            Some(Socket { shutdown, .. }) => {
+                self.bounded(|socket| &socket.writing, |stream| shutdown(stream, Shutdown::Write))
+            }
+            None => Poll::Ready(Ok(())),
+        }
     }
 
     fn poll_deadline(&mut self, _: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {

@@ -9,7 +9,7 @@ use crate::tcp;
 use sansocket::blocking::{self, WebSocket};
 use sansocket::handshake::client::{Handshake, Request};
 use sansocket::handshake::{HandshakeError, Url, accept_key};
-use sansocket::{Config, Connection, Error, Event};
+use sansocket::{Config, Connect, Connection, Error, Event};
 use std::collections::HashSet;
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem::{Discriminant, discriminant};
@@ -279,7 +279,8 @@ fn key_of(request: &str) -> &str {
 
 fn connect_to(listener: &TcpListener, timeout: Duration) -> Result<(), Error> {
     let url = format!("ws://{}/chat", listener.local_addr().unwrap());
-    blocking::connect_with(url, Config::new().handshake_timeout(timeout)).map(|_| ())
+    let config = Config::new().handshake_timeout(timeout);
+    blocking::connect(Connect::new(url)?.config(config)).map(|_| ())
 }
 
 #[test]

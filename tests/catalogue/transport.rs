@@ -35,7 +35,7 @@ fn open(role: Role, config: Config) -> (WebSocket<TcpStream>, TcpStream) {
         }
         Role::Client => {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            let url = format!("ws://{}/", listener.local_addr().unwrap());
+            let address = listener.local_addr().unwrap();
             let peer = thread::spawn(move || {
                 let (mut peer, _) = listener.accept().unwrap();
                 let request = read_head(&mut peer);
@@ -46,7 +46,9 @@ fn open(role: Role, config: Config) -> (WebSocket<TcpStream>, TcpStream) {
                 peer.write_all(format!("{head}{accept}\r\n\r\n").as_bytes()).unwrap();
                 peer
             });
-            let ws = blocking::connect_with(url, config).unwrap();
+            let request = Request::new(&format!("ws://{address}/")).unwrap();
+            let stream = TcpStream::connect(address).unwrap();
+            let ws = WebSocket::client_tcp(stream, request, config).unwrap();
             (ws, peer.join().unwrap())
         }
     }

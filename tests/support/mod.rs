@@ -1,8 +1,10 @@
 //! What the tests of the core share: a pair of connections with a network between them, ways to deliver
-//! bytes, events as values, frames as bytes.
+//! bytes, events as values, frames as bytes; and what those of the front ends do.
 
 pub(crate) mod delivery;
 pub(crate) mod end;
+#[cfg(all(feature = "tokio", feature = "futures"))]
+pub(crate) mod fronts;
 pub(crate) mod pair;
 pub(crate) mod random;
 pub(crate) mod sockets;

@@ -1,8 +1,8 @@
 //! Two ends of a real TCP connection on the loopback interface.
 
-use sansocket::blocking::{self, WebSocket};
+use sansocket::blocking::{self, Stream, WebSocket};
 use sansocket::handshake::server::Options;
-use sansocket::{Config, Error};
+use sansocket::{Config, Connect, Error};
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
@@ -17,10 +17,10 @@ pub(crate) fn serve<R: Send + 'static>(
 }
 
 /// A client and a server with the opening handshake behind them.
-pub(crate) fn pair(client: Config, server: Config) -> (WebSocket<TcpStream>, WebSocket<TcpStream>) {
+pub(crate) fn pair(client: Config, server: Config) -> (WebSocket<Stream>, WebSocket<TcpStream>) {
     let options = Options::new().config(server);
     let (url, server) = serve(move |stream| blocking::accept_with(stream, options).unwrap());
-    let client = blocking::connect_with(&url, client).unwrap();
+    let client = blocking::connect(Connect::new(&url).unwrap().config(client)).unwrap();
     (client, server.join().unwrap())
 }
 

@@ -3,7 +3,7 @@ use crate::handshake::{MAX_TARGET, tokens};
 use http::{Method, StatusCode, Version};
 
 /// The first line of a head.
-pub(in crate::handshake) trait StartLine: Sized {
+pub(crate) trait StartLine: Sized {
     /// Whether an empty line may come before it.
     const MAY_FOLLOW_EMPTY_LINE: bool;
     /// What to say when the first bytes are those of something else.
@@ -27,9 +27,9 @@ pub(in crate::handshake) struct RequestLine {
 
 /// `HTTP/1.1 101 Switching Protocols`
 #[derive(Debug)]
-pub(in crate::handshake) struct StatusLine {
+pub(crate) struct StatusLine {
     pub(in crate::handshake) version: Version,
-    pub(in crate::handshake) status: StatusCode,
+    pub(crate) status: StatusCode,
 }
 
 impl StartLine for RequestLine {
