@@ -27,4 +27,8 @@ mod split;
 pub(crate) mod tls;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+#[cfg_attr(
+    not(any(feature = "tokio", feature = "futures")),
+    expect(unreachable_pub, reason = "only the asynchronous front ends show it")
+)]
 mod transport;

@@ -43,6 +43,7 @@ pub use io::connect::Connect;
 #[cfg(feature = "futures")]
 pub use io::futures;
 pub use io::proxy::{Proxy, ProxyError};
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
 pub use io::tls::Tls;
 #[cfg(feature = "tokio")]
 pub use io::tokio;

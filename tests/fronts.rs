@@ -246,7 +246,7 @@ scenario!(what_is_no_handshake_is_answered_so,
         stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         let mut response = String::new();
         stream.read_to_string(&mut response).unwrap();
-        assert!(response.starts_with("HTTP/1.1 426 "), "{response}");
+        assert!(response.starts_with("HTTP/1.1 400 "), "{response}");
         assert!(!F::NAME.is_empty());
     }
 );
@@ -307,6 +307,8 @@ scenario!(a_peer_that_answers_no_ping_is_given_up_in_time,
 scenario!(a_peer_that_answers_no_close_frame_is_given_up_in_time,
     server: |F, stream| {
         let mut ws = F::accept(stream, Options::new().config(Config::new().close_timeout(SOON))).await.unwrap();
+        // So that the Close frame comes alone.
+        assert_eq!(ws.read().await.unwrap(), Some(Message::text("now")));
         let start = Instant::now();
         let error = ws.close(None).await.unwrap_err();
         assert!(matches!(error, Error::Protocol(ProtocolError::CloseTimeout)), "{error:?}");
@@ -315,7 +317,8 @@ scenario!(a_peer_that_answers_no_close_frame_is_given_up_in_time,
     },
     client: |F, stream, request| {
         let raw = stream.try_clone().unwrap();
-        let ws = connect::<F>(stream, request).await;
+        let mut ws = connect::<F>(stream, request).await;
+        ws.send("now").await.unwrap();
         raw.set_nonblocking(false).unwrap();
         let mut close = Vec::new();
         (&raw).read_to_end(&mut close).unwrap();

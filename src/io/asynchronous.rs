@@ -169,11 +169,15 @@ impl<T: Transport> WebSocket<T> {
         Ok(Self::from_connection(transport, connection))
     }
 
-    /// Accepts a client: reads the request, and answers it.
+    /// Accepts a client: reads the request, and answers it. Boxed, so that a task's future keeps no room for
+    /// it.
     pub(super) async fn accept(stream: impl Into<T>, options: Arc<server::Options>) -> Result<Self, Error> {
-        let mut handshake = Box::new(Handshake::new(stream, options));
-        handshake.read().await?;
-        handshake.accept().await
+        let mut handshake = Handshake::new(stream, options);
+        let accepting = Box::pin(async move {
+            handshake.read().await?;
+            handshake.accept().await
+        });
+        accepting.await
     }
 
     /// A connection whose opening handshake was made elsewhere; see [`handshake`](crate::handshake). The

@@ -28,10 +28,10 @@ mod tls;
 use super::connect::Connect;
 use super::driver::Driver;
 use super::opening::Opening;
-use super::transport::Std;
+use super::transport::{Std, Transport};
 use crate::Config;
 use crate::connection::{CloseInfo, Connection, Event, Sender, State};
-use crate::error::{Error, HandshakeError};
+use crate::error::{Error, HandshakeError, SendError};
 use crate::frame::CloseFrame;
 use crate::handshake::negotiate::Answer;
 use crate::handshake::{Rejection, client, server};
@@ -314,8 +314,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// As for [`send`](Self::send).
     #[inline]
     pub fn feed<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
-        self.make_room()?;
-        Ok(self.driver.sender().send(message)?)
+        self.queue(|sender| sender.send(message))
     }
 
     /// Sends a message that was framed before.
@@ -323,8 +322,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// As for [`send`](Self::send).
     pub fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
-        self.make_room()?;
-        self.driver.sender().send_prepared(message)?;
+        self.queue(|sender| sender.send_prepared(message))?;
         self.flush_unless_blocked()
     }
 
@@ -334,8 +332,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// As for [`send`](Self::send); and if the parts are not all text or all binary.
     pub fn send_fragment<'m>(&mut self, part: impl Into<Outgoing<'m>>, fin: bool) -> Result<(), Error> {
-        self.make_room()?;
-        self.driver.sender().send_fragment(part, fin)?;
+        self.queue(|sender| sender.send_fragment(part, fin))?;
         self.flush_unless_blocked()
     }
 
@@ -345,8 +342,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// As for [`send`](Self::send); and if the payload is longer.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.make_room()?;
-        self.driver.sender().ping(payload)?;
+        self.queue(|sender| sender.ping(payload))?;
         self.flush_unless_blocked()
     }
 
@@ -406,19 +402,19 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// The stream, to set its timeouts or ask for its addresses.
-    pub const fn get_ref(&self) -> &S {
-        &self.driver.transport.stream
+    pub fn get_ref(&self) -> &S {
+        self.driver.transport.get_ref()
     }
 
     /// The stream. Reading or writing it tears frames.
-    pub const fn get_mut(&mut self) -> &mut S {
-        &mut self.driver.transport.stream
+    pub fn get_mut(&mut self) -> &mut S {
+        self.driver.transport.get_mut()
     }
 
     /// The stream and the connection, which holds what was read and not yet polled, and what waits to
     /// be written.
     pub fn into_parts(self) -> (S, Connection) {
-        (self.driver.transport.stream, self.driver.connection)
+        (self.driver.transport.into_inner(), self.driver.connection)
     }
 
     /// Splits the connection for two threads: one reads while the other writes. The stream is cloned,
@@ -435,9 +431,13 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     #[inline(always)]
-    fn make_room(&mut self) -> Result<(), Error> {
+    fn queue<Q>(&mut self, queue: Q) -> Result<(), Error>
+    where
+        Q: FnOnce(&mut Sender) -> Result<(), SendError>,
+    {
         self.driver.transport.begin();
-        if self.driver.sender().has_room() { Ok(()) } else { block(|cx| self.driver.poll_room(cx)) }
+        let mut queue = Some(queue);
+        block(|cx| self.driver.poll_queue(cx, &mut queue))
     }
 
     /// Writes what goes. On a non-blocking stream the rest leaves later.

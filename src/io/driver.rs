@@ -273,11 +273,12 @@ impl<T: Transport> Driver<T> {
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // The events since the last read may have moved it, or the application may have closed.
         self.deadline = self.connection.next_timeout();
-        if !self.sender().is_open() {
+        // Even if it has passed there is one read first: what was awaited may have come long ago.
+        let has_passed = |deadline| self.transport.now() >= deadline;
+        if !self.connection.halves().1.is_open() && !self.deadline.is_some_and(has_passed) {
             self.note_time();
         }
         let deadline = self.deadline;
-        // Even if it has passed there is one read first: what was awaited may have come long ago.
         let is_due = self.transport.poll_deadline(cx, self.deadline).is_ready();
         self.reads_since_write += 1;
         if self.reads_since_write >= Self::READS {
@@ -446,8 +447,9 @@ impl<T: Transport> Driver<T> {
                 && let Phase::Ending { shut_down: shut_down @ false, .. } = &mut self.phase
             {
                 match self.transport.poll_shutdown(cx) {
-                    // The stream may be closed already, and is about to be.
-                    Poll::Ready(_harmless) => *shut_down = true,
+                    Poll::Ready(Ok(())) => *shut_down = true,
+                    // It is closed already, or ends only when it is dropped, for which the peer may wait.
+                    Poll::Ready(Err(_)) => return Poll::Ready(()),
                     Poll::Pending if self.blocked_beyond_deadline() => continue,
                     Poll::Pending => return Poll::Pending,
                 }

@@ -62,14 +62,17 @@ pub trait Transport: Sealed {
     fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
     /// Sends what the stream itself holds back.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
-    /// Ends the writing direction.
+    /// Ends the writing direction; an error if the stream has ended, or does so only when it is dropped.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
     /// Ready once the deadline has passed; until then reads and writes do not wait beyond it.
     fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()>;
 }
 
 /// Only this crate's types are [`Transport`]s.
-#[expect(unnameable_types, reason = "so that nobody else implements it")]
+#[cfg_attr(
+    any(feature = "tokio", feature = "futures"),
+    expect(unnameable_types, reason = "so that nobody else implements it")
+)]
 pub trait Sealed {}
 
 /// The transport of the blocking front end: any [`Read`] and [`Write`].
@@ -77,7 +80,7 @@ pub trait Sealed {}
 /// `WouldBlock` and `TimedOut`, from a non-blocking socket or one with a timeout, are `Pending`.
 #[derive(Debug)]
 pub(super) struct Std<S> {
-    pub(super) stream: S,
+    stream: S,
     /// What the stream can do beyond reading and writing, if it is known to.
     socket: Option<Socket<S>>,
     deadline: Option<Instant>,
@@ -254,7 +257,7 @@ impl<S: Read + Write> Transport for Std<S> {
             Some(Socket { shutdown, .. }) => {
                 self.bounded(|socket| &socket.writing, |stream| shutdown(stream, Shutdown::Write))
             }
-            None => Poll::Ready(Ok(())),
+            None => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
         }
     }
 

@@ -5,7 +5,7 @@ use sansocket::handshake::{Rejection, client::Request, server::Options};
 use sansocket::{
     CloseFrame, CloseInfo, Config, Error, Event, Message, Outgoing, PreparedMessage, Sender, State,
 };
-use sansocket::{blocking, futures, tokio};
+use sansocket::{blocking, futures, http, tokio};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
@@ -24,7 +24,7 @@ pub(crate) trait Front: Sized {
     async fn decide(
         stream: TcpStream,
         options: Options,
-        decide: impl FnOnce(&sansocket::http::Request<()>) -> Decision,
+        decide: impl FnOnce(&http::Request<()>) -> Decision,
     ) -> Result<Self, Error>;
     async fn read(&mut self) -> Result<Option<Message>, Error>;
     async fn read_with<R>(&mut self, f: impl FnOnce(Event<'_>, &mut Sender) -> R)
@@ -44,7 +44,7 @@ pub(crate) trait Front: Sized {
 
 pub(crate) struct Blocking(blocking::WebSocket<TcpStream>);
 pub(crate) struct Tokio(tokio::WebSocket<::tokio::net::TcpStream>);
-pub(crate) struct Futures(futures::WebSocket<smol::Async<TcpStream>>);
+pub(crate) struct Futures(futures::WebSocket<smol::net::TcpStream>);
 
 /// Implements [`Front`], with `.await` or without.
 macro_rules! front {
@@ -73,7 +73,7 @@ macro_rules! front {
             async fn decide(
                 $stream: TcpStream,
                 $options: Options,
-                decide: impl FnOnce(&sansocket::http::Request<()>) -> Decision,
+                decide: impl FnOnce(&http::Request<()>) -> Decision,
             ) -> Result<Self, Error> {
                 let mut handshake = $handshake;
                 match decide(handshake.read()$($wait)*?) {
@@ -177,8 +177,8 @@ fn into_tokio(stream: TcpStream) -> std::io::Result<::tokio::net::TcpStream> {
 }
 
 /// With smol's timer.
-fn timed(stream: TcpStream) -> std::io::Result<sansocket::asynchronous::Futures<smol::Async<TcpStream>>> {
-    Ok(futures::with_timer(smol::Async::new(stream)?, smol::Timer::at))
+fn timed(stream: TcpStream) -> std::io::Result<sansocket::asynchronous::Futures<smol::net::TcpStream>> {
+    Ok(futures::with_timer(smol::net::TcpStream::try_from(stream)?, smol::Timer::at))
 }
 
 /// What two ends do, whatever their front ends are.

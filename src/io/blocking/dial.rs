@@ -5,7 +5,7 @@ use crate::error::{Error, HandshakeError};
 use crate::io::connect::{self, Connect, Target};
 use crate::io::opening::Opening;
 use crate::io::proxy::Proxy;
-use crate::io::transport::Std;
+use crate::io::transport::{Std, Transport};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 #[cfg(unix)]
@@ -118,7 +118,7 @@ fn tunnel(connect: &Connect, proxy: &Proxy, stream: Stream, deadline: Instant) -
     let handshake = proxy.handshake(connect.url().host(), connect.url().port())?;
     let mut opening = Opening::new(Std::socket(stream), handshake, deadline);
     block(|cx| opening.poll(cx))?;
-    Ok(opening.transport.stream)
+    Ok(opening.transport.into_inner())
 }
 
 /// How much time there is, if any.
