@@ -27,6 +27,7 @@ pub(crate) use event::{Descriptor, Kind};
 pub(crate) use input::Input;
 pub(crate) use keepalive::later;
 use random::Random;
+use receiver::Progress;
 use std::time::{Duration, Instant};
 
 pub use crate::frame::Role;
@@ -156,6 +157,11 @@ impl Connection {
     /// stands in the output.
     #[inline(always)]
     pub fn poll_event(&mut self) -> Result<Option<Event<'_>>, ProtocolError> {
+        if self.receiver.has_kept()
+            && let Some(descriptor) = self.receiver.take_kept()
+        {
+            return self.lend_kept(descriptor);
+        }
         match self.advance()? {
             Some(descriptor) => self.lend(descriptor).map(|(event, _)| Some(event)),
             None => Ok(None),
@@ -181,6 +187,12 @@ impl Connection {
             }
             found => found,
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn lend_kept(&mut self, descriptor: Descriptor) -> Result<Option<Event<'_>>, ProtocolError> {
+        self.lend(descriptor).map(|(event, _)| Some(event))
     }
 
     /// Lends the event that [`advance`](Self::advance) found, and the sending half beside it.
@@ -267,7 +279,13 @@ impl Connection {
     /// Takes note of the time: pings a silent peer, gives up one that does not answer. Returns when to
     /// call again at the latest; `None` if nothing waits.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Instant> {
-        match self.sender.handle_timeout(now, self.receiver.progress()) {
+        self.handle_timeout_while(false, now)
+    }
+
+    /// The same, while the application waits for the peer to take what is written, and so does not poll.
+    pub(crate) fn handle_timeout_while(&mut self, is_blocked: bool, now: Instant) -> Option<Instant> {
+        let progress = Progress { is_blocked, ..self.receiver.progress() };
+        match self.sender.handle_timeout(now, progress) {
             Ok(next) => next,
             Err(error) => {
                 self.receiver.fail(error);

@@ -9,12 +9,13 @@
 //!               time comes in as an argument                             §5.4-5.6, §7
 //!  handshake    bytes in -> request/response, hands over a Connection    §4
 //!    ^
-//!  blocking     a Connection over a stream
+//!  blocking, tokio, futures      a Connection over a stream
 //! ```
 //!
 //! An arrow points at what a layer may use. Each is useful without the one above:
 //!
-//! - to talk to a server, or to be one: [`blocking`];
+//! - to talk to a server, or to be one: [`blocking`], `tokio`, `futures` (features); [`Connect`] has a client's
+//!   options;
 //! - to put WebSocket into a protocol stack of your own: [`Connection`], and [`handshake::client`] or
 //!   [`handshake::server`] before it;
 //! - to upgrade a request that an HTTP server has read already: [`handshake::negotiate`];

@@ -23,7 +23,7 @@ fn a_task_that_serves_a_connection_keeps_no_room_for_its_handshake() {
     let task = size_of_val(&serve(stream));
     let connection = size_of::<tokio::WebSocket<Stream>>();
     println!("a connection {connection}, a task that serves one {task}");
-    assert!(connection <= 704, "{connection}");
+    assert!(connection <= 768, "{connection}");
     assert!(task <= connection + 384, "{task}");
 }
 
@@ -34,6 +34,6 @@ fn the_futures_of_connect_and_client_are_small() {
     let request = Request::new("ws://a/").unwrap();
     let client = size_of_val(&tokio::WebSocket::<Stream>::client(stream, request, Config::new()));
     println!("connect {connect}, client {client}");
-    assert!(connect <= 1600, "{connect}");
-    assert!(client <= 1600, "{client}");
+    assert!(connect <= 2304, "{connect}");
+    assert!(client <= 1792, "{client}");
 }

@@ -178,6 +178,11 @@ pub(crate) enum Kind {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Place {
-    Shared { at: usize, len: usize },
+    Shared {
+        at: usize,
+        len: usize,
+    },
     Collected,
+    /// Kept for later, and its turn has come.
+    Kept,
 }

@@ -12,6 +12,8 @@ pub(crate) struct Timers {
     /// How many bytes and messages had come when some last did, and when that was, as far as `update` was
     /// told.
     alive: Option<(u64, u32, Instant)>,
+    /// How many bytes had been written.
+    written: u64,
     ping: Ping,
     /// The unfinished message and when it was first seen.
     unfinished: Option<(u64, Instant)>,
@@ -33,11 +35,13 @@ struct TimerConfig {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Ping {
     None,
-    /// `heard` is when the peer was last found busy sending messages, which a pong cannot overtake.
+    /// `heard` is when the peer was last found busy: sending messages, which a pong cannot overtake, or taking
+    /// those that we send, which the ping cannot: its turn comes when so many bytes are written in all.
     Sent {
         payload: [u8; 8],
         at: Instant,
         heard: Instant,
+        turn: u64,
     },
     /// Answered since the last `update`.
     Answered {
@@ -63,6 +67,7 @@ impl Timers {
         Self {
             config: TimerConfig { keepalive, message_timeout, close_timeout },
             alive: None,
+            written: 0,
             ping: Ping::None,
             unfinished: None,
             closing: None,
@@ -100,19 +105,26 @@ impl Timers {
         }
     }
 
-    /// A keepalive ping with this payload was queued.
-    pub(crate) fn pinged(&mut self, payload: [u8; 8], at: Instant) {
-        self.ping = Ping::Sent { payload, at, heard: at };
+    /// A keepalive ping with this payload was queued, and leaves when `turn` bytes are written in all.
+    pub(crate) fn pinged(&mut self, payload: [u8; 8], at: Instant, turn: u64) {
+        self.ping = Ping::Sent { payload, at, heard: at, turn };
     }
 
-    /// Takes note of the time, and says what is due.
-    pub(crate) fn update(&mut self, now: Instant, progress: Progress, closing: bool) -> Due {
+    /// Takes note of the time, and says what is due. `written` bytes have been written in all.
+    pub(crate) fn update(&mut self, now: Instant, progress: Progress, written: u64, closing: bool) -> Due {
         self.now = Some(now);
+        if let Ping::Sent { heard, turn, .. } = &mut self.ping
+            && written != self.written
+            && self.written < *turn
+        {
+            *heard = now;
+        }
+        self.written = written;
         if let Ping::Answered { at } = self.ping {
             self.round_trip = Some(now.saturating_duration_since(at));
             self.ping = Ping::None;
         }
-        let Progress { arrived, messages, unfinished, is_polled } = progress;
+        let Progress { arrived, messages, unfinished, is_polled, is_blocked } = progress;
         if self.alive.is_none_or(|(before, ..)| before != arrived) {
             let sends = self.alive.is_some_and(|(_, before, _)| before != messages);
             if let Ping::Sent { heard, .. } = &mut self.ping
@@ -132,13 +144,14 @@ impl Timers {
             return if now >= deadline { Due::Abandon } else { Due::Nothing };
         }
         // What was not polled yet may be the rest of the message, or the pong: whoever was slow to read it
-        // must not blame the peer. The deadlines stay, so this is called again at once.
+        // must not blame the peer. The deadlines stay, so this is called again at once. But a peer that takes
+        // nothing of what is written has not answered a ping either.
         let overdue = |deadline: Instant| now >= deadline && is_polled;
         if self.message_deadline().is_some_and(overdue) {
             return Due::Failed(ProtocolError::MessageTimeout);
         }
         match (self.ping, self.keepalive_deadline()) {
-            (Ping::Sent { .. }, Some(deadline)) if overdue(deadline) => {
+            (Ping::Sent { .. }, Some(deadline)) if overdue(deadline) || (is_blocked && now >= deadline) => {
                 Due::Failed(ProtocolError::PongTimeout)
             }
             (Ping::None, Some(deadline)) if now >= deadline => Due::Ping,
@@ -185,7 +198,7 @@ mod tests {
     }
 
     fn progress(arrived: u64, unfinished: Option<u64>) -> Progress {
-        Progress { arrived, messages: 0, unfinished, is_polled: true }
+        Progress { arrived, messages: 0, unfinished, is_polled: true, is_blocked: false }
     }
 
     #[test]
@@ -194,13 +207,16 @@ mod tests {
         let keepalive = Keepalive { interval: 10 * SECOND, timeout: 3 * SECOND };
         let mut timers = timers(Config::new().keepalive(keepalive));
         let idle = progress(0, None);
-        assert_eq!(timers.update(start, idle, false), Due::Nothing);
+        assert_eq!(timers.update(start, idle, 0, false), Due::Nothing);
         assert_eq!(timers.next(), Some(start + 10 * SECOND));
-        assert_eq!(timers.update(start + 10 * SECOND, idle, false), Due::Ping);
-        timers.pinged(*b"01234567", start + 10 * SECOND);
+        assert_eq!(timers.update(start + 10 * SECOND, idle, 0, false), Due::Ping);
+        timers.pinged(*b"01234567", start + 10 * SECOND, 0);
         assert_eq!(timers.next(), Some(start + 13 * SECOND));
         timers.pong(b"another ping's", None);
-        assert_eq!(timers.update(start + 13 * SECOND, idle, false), Due::Failed(ProtocolError::PongTimeout));
+        assert_eq!(
+            timers.update(start + 13 * SECOND, idle, 0, false),
+            Due::Failed(ProtocolError::PongTimeout)
+        );
     }
 
     #[test]
@@ -208,10 +224,10 @@ mod tests {
         let start = Instant::now();
         let mut timers =
             timers(Config::new().keepalive(Keepalive { interval: 10 * SECOND, timeout: 3 * SECOND }));
-        timers.update(start, progress(0, None), false);
-        timers.pinged(*b"01234567", start + 10 * SECOND);
+        timers.update(start, progress(0, None), 0, false);
+        timers.pinged(*b"01234567", start + 10 * SECOND, 0);
         timers.pong(b"01234567", None);
-        assert_eq!(timers.update(start + 12 * SECOND, progress(14, None), false), Due::Nothing);
+        assert_eq!(timers.update(start + 12 * SECOND, progress(14, None), 0, false), Due::Nothing);
         assert_eq!(timers.round_trip(), Some(2 * SECOND));
         assert_eq!(timers.next(), Some(start + 22 * SECOND));
     }
@@ -221,24 +237,56 @@ mod tests {
         let start = Instant::now();
         let mut timers =
             timers(Config::new().keepalive(Keepalive { interval: 10 * SECOND, timeout: 3 * SECOND }));
-        timers.update(start, progress(0, None), false);
-        timers.pinged(*b"01234567", start + 10 * SECOND);
-        assert_eq!(timers.update(start + 12 * SECOND, progress(500, Some(0)), false), Due::Nothing);
+        timers.update(start, progress(0, None), 0, false);
+        timers.pinged(*b"01234567", start + 10 * SECOND, 0);
+        assert_eq!(timers.update(start + 12 * SECOND, progress(500, Some(0)), 0, false), Due::Nothing);
         assert_eq!(timers.next(), Some(start + 15 * SECOND));
         // A pong that answers nothing is no message.
-        assert_eq!(timers.update(start + 14 * SECOND, progress(900, None), false), Due::Nothing);
+        assert_eq!(timers.update(start + 14 * SECOND, progress(900, None), 0, false), Due::Nothing);
         assert_eq!(timers.next(), Some(start + 15 * SECOND));
+    }
+
+    #[test]
+    fn a_ping_may_wait_behind_the_message_that_is_being_written() {
+        let start = Instant::now();
+        let mut timers =
+            timers(Config::new().keepalive(Keepalive { interval: 10 * SECOND, timeout: 3 * SECOND }));
+        let idle = progress(0, None);
+        timers.update(start, idle, 1000, false);
+        assert_eq!(timers.update(start + 10 * SECOND, idle, 1000, false), Due::Ping);
+        timers.pinged(*b"01234567", start + 10 * SECOND, 5000);
+        assert_eq!(timers.update(start + 13 * SECOND, idle, 3000, false), Due::Nothing);
+        // It has left in the meantime.
+        assert_eq!(timers.update(start + 16 * SECOND, idle, 6000, false), Due::Nothing);
+        assert_eq!(timers.next(), Some(start + 19 * SECOND));
+        let failed = Due::Failed(ProtocolError::PongTimeout);
+        assert_eq!(timers.update(start + 19 * SECOND, idle, 9000, false), failed);
+    }
+
+    #[test]
+    fn a_peer_that_takes_nothing_has_not_answered_a_ping_either() {
+        let start = Instant::now();
+        let mut timers =
+            timers(Config::new().keepalive(Keepalive { interval: 10 * SECOND, timeout: 3 * SECOND }));
+        let unread = Progress { is_polled: false, ..progress(9, None) };
+        timers.update(start, unread, 0, false);
+        assert_eq!(timers.update(start + 10 * SECOND, unread, 0, false), Due::Ping);
+        timers.pinged(*b"01234567", start + 10 * SECOND, 5000);
+        assert_eq!(timers.update(start + 13 * SECOND, unread, 0, false), Due::Nothing);
+        let blocked = Progress { is_blocked: true, ..unread };
+        let failed = Due::Failed(ProtocolError::PongTimeout);
+        assert_eq!(timers.update(start + 13 * SECOND, blocked, 0, false), failed);
     }
 
     #[test]
     fn a_message_has_a_deadline_of_its_own() {
         let start = Instant::now();
         let mut timers = timers(Config::new().message_timeout(SECOND));
-        assert_eq!(timers.update(start, progress(3, Some(0)), false), Due::Nothing);
-        assert_eq!(timers.update(start + SECOND / 2, progress(9, Some(7)), false), Due::Nothing);
-        assert_eq!(timers.update(start + SECOND, progress(10, Some(7)), false), Due::Nothing);
+        assert_eq!(timers.update(start, progress(3, Some(0)), 0, false), Due::Nothing);
+        assert_eq!(timers.update(start + SECOND / 2, progress(9, Some(7)), 0, false), Due::Nothing);
+        assert_eq!(timers.update(start + SECOND, progress(10, Some(7)), 0, false), Due::Nothing);
         assert_eq!(
-            timers.update(start + SECOND * 3 / 2, progress(11, Some(7)), false),
+            timers.update(start + SECOND * 3 / 2, progress(11, Some(7)), 0, false),
             Due::Failed(ProtocolError::MessageTimeout)
         );
     }
@@ -247,8 +295,8 @@ mod tests {
     fn deadlines_beyond_the_clock_do_not_panic() {
         let start = Instant::now();
         let mut timers = timers(Config::new().close_timeout(Duration::MAX).message_timeout(Duration::MAX));
-        assert_eq!(timers.update(start, progress(1, Some(0)), false), Due::Nothing);
-        assert_eq!(timers.update(start, progress(1, Some(0)), true), Due::Nothing);
+        assert_eq!(timers.update(start, progress(1, Some(0)), 0, false), Due::Nothing);
+        assert_eq!(timers.update(start, progress(1, Some(0)), 0, true), Due::Nothing);
         assert!(timers.next().is_some());
     }
 }

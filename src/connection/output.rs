@@ -22,6 +22,8 @@ pub struct Output {
     tail_inserted: usize,
     /// Bytes in `inserted` that wait to be written.
     inserted_len: usize,
+    /// How many bytes have been written in all.
+    written: u64,
 }
 
 impl Output {
@@ -90,7 +92,18 @@ impl Output {
 
     /// Drops all that waits.
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { written: self.written, ..Self::default() };
+    }
+
+    /// Takes all that waits, as if it had been written.
+    pub(crate) fn take(&mut self) -> Self {
+        let written = self.written.wrapping_add(self.remaining() as u64);
+        std::mem::replace(self, Self { written, ..Self::default() })
+    }
+
+    /// How many bytes have been written in all, modulo 2^64.
+    pub(crate) const fn written(&self) -> u64 {
+        self.written
     }
 
     /// Takes back the tail's memory; only while nothing waits.
@@ -186,6 +199,7 @@ impl Buf for Output {
     /// Bytes have been written. More than [`remaining`](Buf::remaining) counts as all of them.
     #[inline]
     fn advance(&mut self, mut n: usize) {
+        self.written = self.written.wrapping_add(n.min(self.remaining()) as u64);
         while let Some((before, bytes)) = self.inserted.front_mut() {
             let from_tail = n.min(*before);
             *before -= from_tail;

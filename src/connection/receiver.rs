@@ -4,6 +4,8 @@ use crate::connection::input::Input;
 use crate::error::{Overfilled, ProtocolError};
 use crate::frame::{CloseFrame, Header, Opcode, Role, Rules, mask};
 use crate::utf8::{self, Utf8Buffer};
+use bytes::Bytes;
+use std::collections::VecDeque;
 use std::fmt;
 
 /// The receiving half: bytes in, events out.
@@ -31,12 +33,24 @@ pub struct Receiver {
     collected: Utf8Buffer,
     /// The whole characters in `collected` have been lent; they go before more comes.
     part_lent: bool,
+    /// Events that were found when nobody could take them; they go before all others.
+    kept: Option<Box<Kept>>,
     /// How many bytes have come from the network in all.
     arrived: u64,
     /// How many messages are complete.
     messages: u32,
     /// The last poll said `None`, and nothing has come since.
     is_polled: bool,
+}
+
+/// Events that wait to be lent.
+#[derive(Default)]
+struct Kept {
+    events: VecDeque<(Kind, Bytes)>,
+    /// How many bytes those are.
+    size: usize,
+    /// The one that is being lent.
+    lent: Bytes,
 }
 
 /// Where in the stream of frames the receiver is.
@@ -102,6 +116,8 @@ pub(crate) struct Progress {
     pub(crate) unfinished: Option<u64>,
     /// All that has come was polled.
     pub(crate) is_polled: bool,
+    /// The application polls nothing, because it waits for the peer to take what is written.
+    pub(crate) is_blocked: bool,
 }
 
 impl Receiver {
@@ -112,6 +128,8 @@ impl Receiver {
     const WINDOW: usize = 8 << 10;
     /// No more of an unfinished message than this is held in the streaming mode.
     const PART: usize = 64 << 10;
+    /// No more events are kept than these, in number, and in bytes without the last.
+    const KEPT: (usize, usize) = (64, 64 << 10);
 
     pub(crate) fn new(role: Role, config: &Config) -> Self {
         Self {
@@ -126,6 +144,7 @@ impl Receiver {
             input: Input::default(),
             collected: Utf8Buffer::default(),
             part_lent: false,
+            kept: None,
             arrived: 0,
             messages: 0,
             is_polled: true,
@@ -207,10 +226,60 @@ impl Receiver {
     /// What the peer did wrong; the same again at each further call.
     #[inline(always)]
     pub fn poll_event(&mut self) -> Result<Option<Event<'_>>, ProtocolError> {
+        if self.has_kept()
+            && let Some(descriptor) = self.take_kept()
+        {
+            return self.lend_kept(descriptor);
+        }
         match self.advance()? {
             Some(descriptor) => self.lend(descriptor).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Keeps an event that was found for later.
+    #[cold]
+    pub(crate) fn keep(&mut self, descriptor: Descriptor) {
+        let payload = match descriptor.place {
+            Place::Shared { at, len } => Bytes::copy_from_slice(self.input.get(at, len)),
+            Place::Collected if self.streaming => Bytes::copy_from_slice(self.collected.as_bytes()),
+            Place::Collected => self.collected.take(),
+            Place::Kept => Bytes::new(),
+        };
+        let kept = self.kept.get_or_insert_default();
+        kept.size += payload.len();
+        kept.events.push_back((descriptor.kind, payload));
+    }
+
+    /// The first of the events that were kept.
+    #[cold]
+    pub(crate) fn take_kept(&mut self) -> Option<Descriptor> {
+        let kept = self.kept.as_mut()?;
+        let Some((kind, payload)) = kept.events.pop_front() else {
+            self.kept = None;
+            return None;
+        };
+        kept.size -= payload.len();
+        kept.lent = payload;
+        Some(Descriptor { kind, place: Place::Kept })
+    }
+
+    /// Whether events may be kept.
+    #[inline(always)]
+    pub(crate) const fn has_kept(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn lend_kept(&mut self, descriptor: Descriptor) -> Result<Option<Event<'_>>, ProtocolError> {
+        self.lend(descriptor).map(Some)
+    }
+
+    /// Whether another event may be kept.
+    pub(crate) fn keeps_more(&self) -> bool {
+        let (events, size) = Self::KEPT;
+        self.kept.as_ref().is_none_or(|kept| kept.events.len() < events && kept.size < size)
     }
 
     /// Whether the peer will send nothing that counts any more.
@@ -242,7 +311,8 @@ impl Receiver {
             Phase::Between if self.input.len() > 0 => Some(self.position()),
             _ => None,
         };
-        Progress { arrived: self.arrived, messages: self.messages, unfinished, is_polled: self.is_polled }
+        let &Self { arrived, messages, is_polled, .. } = self;
+        Progress { arrived, messages, unfinished, is_polled, is_blocked: false }
     }
 
     /// Where in the stream the next unconsumed byte stands.
@@ -320,30 +390,33 @@ impl Receiver {
     /// Lends what [`advance`](Self::advance) found.
     #[inline(always)]
     pub(crate) fn lend(&mut self, descriptor: Descriptor) -> Result<Event<'_>, ProtocolError> {
-        let Self { input, collected, phase, .. } = self;
-        let Place::Shared { at, len } = descriptor.place else {
-            return Ok(match descriptor.kind {
-                Kind::Text => Event::Text(Text::own(collected)),
-                Kind::TextPart { fin } => Event::TextPart { part: Text::own(collected), fin },
-                Kind::BinaryPart { fin } => Event::BinaryPart { part: Payload::own(collected), fin },
-                _ => Event::Binary(Payload::own(collected)),
-            });
+        let Self { input, collected, kept, phase, .. } = self;
+        let bytes = match descriptor.place {
+            Place::Shared { at, len } => input.get(at, len),
+            Place::Kept => kept.as_ref().map_or(&[][..], |kept| &kept.lent),
+            Place::Collected => {
+                return Ok(match descriptor.kind {
+                    Kind::Text => Event::Text(Text::own(collected)),
+                    Kind::TextPart { fin } => Event::TextPart { part: Text::own(collected), fin },
+                    Kind::BinaryPart { fin } => Event::BinaryPart { part: Payload::own(collected), fin },
+                    _ => Event::Binary(Payload::own(collected)),
+                });
+            }
         };
-        let bytes = input.get(at, len);
         Ok(match descriptor.kind {
             Kind::Binary => Event::Binary(Payload::shared(bytes)),
             // §8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte
             // stream is not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket
             // Connection_."
             Kind::Text | Kind::TextPart { .. } => match (utf8::validate(bytes), descriptor.kind) {
-                (Ok(text), Kind::Text) => Event::Text(Text::shared(text)),
-                (Ok(text), _) => Event::TextPart { part: Text::shared(text), fin: true },
+                (Ok(text), Kind::TextPart { fin }) => Event::TextPart { part: Text::shared(text), fin },
+                (Ok(text), _) => Event::Text(Text::shared(text)),
                 (Err(_), _) => {
                     *phase = Phase::Failed(ProtocolError::InvalidUtf8);
                     return Err(ProtocolError::InvalidUtf8);
                 }
             },
-            Kind::BinaryPart { .. } => Event::BinaryPart { part: Payload::shared(bytes), fin: true },
+            Kind::BinaryPart { fin } => Event::BinaryPart { part: Payload::shared(bytes), fin },
             Kind::Ping => Event::Ping(Payload::shared(bytes)),
             Kind::Pong => Event::Pong(Payload::shared(bytes)),
             Kind::Close => Event::Close(CloseFrame::decode(bytes)?), // checked by `control` before

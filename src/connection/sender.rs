@@ -315,15 +315,16 @@ impl Sender {
         if self.close == CloseState::Abandoned {
             return Ok(None);
         }
-        match self.timers.update(now, progress, self.close != CloseState::Open) {
+        match self.timers.update(now, progress, self.output.written(), self.close != CloseState::Open) {
             Due::Nothing => {}
             Due::Ping => {
+                let turn = self.output.written().wrapping_add(self.output.remaining() as u64);
                 // Without randomness no ping leaves, and the connection fails when it is not answered.
                 let [a, b, c, d] = self.random.key().unwrap_or_default();
                 let [e, f, g, h] = self.random.key().unwrap_or_default();
                 let payload = [a, b, c, d, e, f, g, h];
                 let _unsent = self.put(Opcode::Ping, true, OutgoingPayload::Borrowed(&payload));
-                self.timers.pinged(payload, now);
+                self.timers.pinged(payload, now, turn);
             }
             Due::Failed(error) => return Err(error),
             Due::Abandon => {

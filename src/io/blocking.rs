@@ -420,6 +420,9 @@ impl<S: Read + Write> WebSocket<S> {
     /// Splits the connection for two threads: one reads while the other writes. The stream is cloned,
     /// as in [`TcpStream::try_clone`].
     ///
+    /// Over TCP, and what [`connect`] makes, neither direction waits for the other. Over any other stream a
+    /// write has no bound, so a reader that owes a pong waits until the peer takes it.
+    ///
     /// # Errors
     /// The stream cannot be cloned. [`Unsupported`](io::ErrorKind::Unsupported) in the
     /// [`streaming`](Config::streaming) mode, whose parts are lent and cannot leave a lock.

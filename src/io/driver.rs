@@ -2,7 +2,7 @@
 
 use super::pool;
 use super::transport::Transport;
-use crate::connection::{Connection, Descriptor, Event, Sender};
+use crate::connection::{Connection, Descriptor, Event, Sender, later};
 use crate::error::{Error, SendError};
 use crate::frame::CloseFrame;
 use crate::message::Message;
@@ -15,8 +15,8 @@ use std::time::Instant;
 ///
 /// It reads for as long as bytes are there, and writes what is queued when a read would block, or at
 /// 64 KiB: so a burst of messages is answered by one write. That the network takes nothing never keeps
-/// it from reading, unless the transport blocks: while a call waits to write, it reads on as far as the next
-/// event, so that two peers who both write a large message do not wait for each other.
+/// it from reading, unless the transport blocks: while a call waits to write, it reads on, as far as the
+/// connection keeps what is found, so that two peers who both write a large message do not wait for each other.
 ///
 /// All state is here and none in a call, so a call that returned `Pending` may be forgotten.
 #[derive(Debug)]
@@ -37,8 +37,9 @@ pub(super) struct Driver<T> {
 enum Phase {
     /// Events come.
     Open,
-    /// The same; and one was found while a call waited to write. Nothing is read until it was lent.
-    Ahead(Descriptor),
+    /// The same; and some were found while a call waited to write, which the connection keeps. Then reading
+    /// may have failed.
+    Ahead { then: Option<io::Error> },
     /// No more events come. The Close frame leaves, and the stream ends; then this is reported.
     Ending { outcome: Result<(), Error>, shut_down: bool },
     /// It was reported.
@@ -49,9 +50,12 @@ enum Phase {
 #[derive(Debug)]
 enum Writing {
     Works,
-    /// To be reported, unless a Close frame is found that says something better.
-    Broken(io::Error),
-    Reported,
+    /// The error is reported once, unless a Close frame is found that says something better. What the peer
+    /// may still have to say is waited for until then.
+    Broken {
+        error: Option<io::Error>,
+        until: Instant,
+    },
 }
 
 impl<T: Transport> Driver<T> {
@@ -61,11 +65,12 @@ impl<T: Transport> Driver<T> {
     /// sending gets its pongs too.
     const READS: u8 = 16;
 
-    pub(super) fn new(transport: T, connection: Connection) -> Self {
+    pub(super) fn new(transport: T, mut connection: Connection) -> Self {
+        let has_kept = connection.halves().0.has_kept();
         let mut driver = Self {
             transport,
             connection,
-            phase: Phase::Open,
+            phase: if has_kept { Phase::Ahead { then: None } } else { Phase::Open },
             writing: Writing::Works,
             unflushed: false,
             reads_since_write: 0,
@@ -121,9 +126,13 @@ impl<T: Transport> Driver<T> {
 
     /// Ready when less than the high-water mark is queued.
     pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        while !self.sender().has_room() {
+        // A connection that is closing takes nothing more.
+        while self.sender().is_open() && !self.sender().has_room() {
             if self.poll_drain(cx).is_pending() && !self.sender().has_room() {
-                ready!(self.poll_ahead(cx));
+                let ahead = self.poll_ahead(cx);
+                if self.sender().is_open() {
+                    ready!(ahead);
+                }
             }
         }
         Poll::Ready(self.check_writing())
@@ -139,7 +148,7 @@ impl<T: Transport> Driver<T> {
     where
         Q: FnOnce(&mut Sender) -> Result<(), SendError>,
     {
-        if queue.is_some() && self.sender().is_open() && !self.sender().has_room() {
+        if queue.is_some() && !self.sender().has_room() {
             ready!(self.poll_room(cx))?;
         }
         Poll::Ready(match queue.take() {
@@ -162,7 +171,7 @@ impl<T: Transport> Driver<T> {
 
     /// Queues a Close frame, unless the connection is closing already.
     pub(super) fn start_close(&mut self, frame: Option<CloseFrame>) -> Result<(), Error> {
-        if matches!(self.phase, Phase::Open | Phase::Ahead(_)) {
+        if matches!(self.phase, Phase::Open | Phase::Ahead { .. }) {
             if self.sender().is_open() {
                 self.sender().close(frame)?;
             }
@@ -233,13 +242,16 @@ impl<T: Transport> Driver<T> {
     #[inline(never)]
     fn poll_next_slowly(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Descriptor>, Error>> {
         loop {
-            match self.phase {
+            match &mut self.phase {
                 Phase::Ended { clean: true } => return Poll::Ready(Ok(None)),
                 Phase::Ended { clean: false } => return Poll::Ready(Err(Error::Closed)),
-                Phase::Ahead(descriptor) => {
-                    self.phase = Phase::Open;
-                    return Poll::Ready(Ok(Some(descriptor)));
-                }
+                Phase::Ahead { then } => match self.connection.halves().0.take_kept() {
+                    Some(descriptor) => return Poll::Ready(Ok(Some(descriptor))),
+                    None => match then.take() {
+                        Some(error) => self.end(Err(error.into())),
+                        None => self.phase = Phase::Open,
+                    },
+                },
                 Phase::Ending { .. } => {
                     ready!(self.poll_end(cx));
                     self.give_buffers_back();
@@ -263,7 +275,7 @@ impl<T: Transport> Driver<T> {
     fn end(&mut self, outcome: Result<(), Error>) {
         let outcome = outcome.or_else(|error| match self.writing {
             Writing::Works => Err(error),
-            Writing::Broken(_) | Writing::Reported => self.check_writing(),
+            Writing::Broken { .. } => self.check_writing(),
         });
         self.phase = Phase::Ending { outcome, shut_down: false };
         self.note_time();
@@ -272,12 +284,21 @@ impl<T: Transport> Driver<T> {
     /// Reads once. Before it waits for input, what is queued leaves.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // The events since the last read may have moved it, or the application may have closed.
-        self.deadline = self.connection.next_timeout();
-        // Even if it has passed there is one read first: what was awaited may have come long ago.
-        let has_passed = |deadline| self.transport.now() >= deadline;
-        if !self.connection.halves().1.is_open() && !self.deadline.is_some_and(has_passed) {
-            self.note_time();
-        }
+        let writes = match self.writing {
+            Writing::Works => {
+                self.deadline = self.connection.next_timeout();
+                // Even if it has passed there is one read first: what was awaited may have come long ago.
+                let has_passed = |deadline| self.transport.now() >= deadline;
+                if !self.connection.halves().1.is_open() && !self.deadline.is_some_and(has_passed) {
+                    self.note_time();
+                }
+                true
+            }
+            Writing::Broken { until, .. } => {
+                self.deadline = Some(until);
+                false
+            }
+        };
         let deadline = self.deadline;
         let is_due = self.transport.poll_deadline(cx, self.deadline).is_ready();
         self.reads_since_write += 1;
@@ -289,13 +310,15 @@ impl<T: Transport> Driver<T> {
             if let Some(buffer) = self.connection.halves().1.take_buffer() {
                 pool::give(buffer);
             }
-            if self.deadline != deadline {
-                return Poll::Ready(()); // it passed while writing
+            if self.deadline != deadline || (writes && self.is_broken()) {
+                return Poll::Ready(()); // it passed while writing, or there is another now
             }
         }
         match self.poll_read(cx) {
-            Poll::Ready(read) => {
-                self.end_if(read);
+            Poll::Ready(Ok(())) => Poll::Ready(()),
+            Poll::Ready(Err(error)) => {
+                self.sender().abandon();
+                self.end(Err(error.into()));
                 Poll::Ready(())
             }
             Poll::Pending => {
@@ -303,7 +326,14 @@ impl<T: Transport> Driver<T> {
                     self.write_what_goes(cx);
                 }
                 if is_due || self.blocked_beyond_deadline() {
-                    self.note_time();
+                    if writes {
+                        self.note_time()
+                    } else {
+                        self.end(Err(Error::Closed))
+                    }
+                    return Poll::Ready(());
+                }
+                if writes && self.is_broken() {
                     return Poll::Ready(());
                 }
                 self.give_buffers_back();
@@ -312,41 +342,46 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// While the network takes nothing, reads on: as far as the next event, which waits to be lent, or the
-    /// end of all. Ready: try to write again.
+    /// While the network takes nothing, reads on, and has the connection keep what it finds, as far as it
+    /// does. Ready: try to write again.
     fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if T::BLOCKS {
             return Poll::Pending;
         }
-        let deadline = self.deadline;
-        let is_due = self.transport.poll_deadline(cx, deadline).is_ready();
-        while let Phase::Open = self.phase {
+        while matches!(self.phase, Phase::Open | Phase::Ahead { then: None })
+            && self.connection.halves().0.keeps_more()
+        {
             match self.connection.advance() {
-                Ok(Some(descriptor)) => self.phase = Phase::Ahead(descriptor),
+                Ok(Some(descriptor)) => {
+                    self.connection.halves().0.keep(descriptor);
+                    self.phase = Phase::Ahead { then: None };
+                }
                 Ok(None) if self.connection.halves().0.is_closed() => break,
                 Ok(None) => match self.poll_read(cx) {
-                    Poll::Ready(read) => self.end_if(read),
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(error)) => {
+                        self.sender().abandon();
+                        self.phase = Phase::Ahead { then: Some(error) };
+                    }
                     Poll::Pending => break,
                 },
-                Err(error) => self.end(Err(error.into())),
+                Err(_) => break, // it is said again after what was kept
             }
         }
-        if is_due {
+        // The peer may have closed, or the application, by the sender that was lent to it.
+        if !self.sender().is_open() {
             self.note_time();
         }
-        // An event that waits to be lent may hold a deadline back: then it says the same again.
+        let deadline = self.deadline;
+        let is_due = self.transport.poll_deadline(cx, deadline).is_ready();
+        if is_due {
+            self.deadline = self.connection.handle_timeout_while(true, self.transport.now());
+        }
+        // A message of which the rest may lie unread holds its deadline back: then it says the same again.
         if self.sender().is_abandoned() || (is_due && self.deadline != deadline) {
             Poll::Ready(())
         } else {
             Poll::Pending
-        }
-    }
-
-    /// Ends the connection if reading has failed.
-    fn end_if(&mut self, read: io::Result<()>) {
-        if let Err(error) = read {
-            self.sender().abandon();
-            self.end(Err(error.into()));
         }
     }
 
@@ -407,27 +442,31 @@ impl<T: Transport> Driver<T> {
         let _the_rest_waits = self.poll_write(cx);
     }
 
+    const fn is_broken(&self) -> bool {
+        matches!(self.writing, Writing::Broken { .. })
+    }
+
     /// Whether a blocking read or write has ended because of the deadline.
     fn blocked_beyond_deadline(&self) -> bool {
         T::BLOCKS && self.deadline.is_some_and(|deadline| self.transport.now() >= deadline)
     }
 
     pub(super) fn break_writing(&mut self, error: io::Error) {
-        self.writing = Writing::Broken(error);
+        if let Writing::Works = self.writing {
+            let until = later(self.transport.now(), self.connection.close_timeout());
+            self.writing = Writing::Broken { error: Some(error), until };
+        }
         self.unflushed = false;
         self.sender().abandon();
     }
 
     /// Reports, once, that writing has failed.
     pub(super) fn check_writing(&mut self) -> Result<(), Error> {
-        match std::mem::replace(&mut self.writing, Writing::Reported) {
-            Writing::Works => {
-                self.writing = Writing::Works;
-                // What waited was dropped if the connection failed; reading says why.
-                if self.sender().is_abandoned() { Err(Error::Closed) } else { Ok(()) }
-            }
-            Writing::Broken(error) => Err(error.into()),
-            Writing::Reported => Err(Error::Closed),
+        match &mut self.writing {
+            // What waited was dropped if the connection failed; reading says why.
+            Writing::Works if self.connection.halves().1.is_abandoned() => Err(Error::Closed),
+            Writing::Works => Ok(()),
+            Writing::Broken { error, .. } => Err(error.take().map_or(Error::Closed, Error::from)),
         }
     }
 

@@ -11,13 +11,14 @@
 use super::asynchronous::{self, complete};
 use super::connect::Connect;
 use super::opening::Opening;
+use super::proxy::Proxy;
 use super::transport::{Futures, Transport};
 use crate::connection::later;
 use crate::error::{Error, HandshakeError};
-use crate::handshake::server;
+use crate::handshake::{Url, server};
 use futures_io::{AsyncRead, AsyncWrite};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A WebSocket connection over any stream.
 pub type WebSocket<S> = asynchronous::WebSocket<Futures<S>>;
@@ -32,9 +33,8 @@ pub type ByteStream<S> = asynchronous::ByteStream<Futures<S>>;
 /// A writer for one message of a [`WebSocket`].
 pub type MessageWriter<'a, S> = asynchronous::MessageWriter<'a, Futures<S>>;
 
-/// Runs what follows when a stream to the server is there: the opening handshake; and before it, if the
-/// [`Connect`] names a proxy, to which the stream leads then, the proxy's. For `wss://` bring a stream with
-/// TLS. What else a [`Connect`] says of addresses, Unix sockets and TLS was for who made the stream.
+/// Runs the opening handshake over a stream to the server; for `wss://` bring one with TLS. What a
+/// [`Connect`] says of addresses, proxies and TLS is for whoever makes the stream: see [`tunnel`].
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -51,7 +51,7 @@ pub type MessageWriter<'a, S> = asynchronous::MessageWriter<'a, Futures<S>>;
 /// Dropped before it is ready, the stream is closed.
 ///
 /// # Errors
-/// The URL or a header is wrong, the server or the proxy refuses, or
+/// The URL or a header is wrong, the server refuses, or
 /// [`handshake_timeout`](crate::Config::handshake_timeout) is over.
 pub async fn connect<S, C>(stream: impl Into<Futures<S>>, to: C) -> Result<WebSocket<S>, Error>
 where
@@ -60,13 +60,45 @@ where
     HandshakeError: From<C::Error>,
 {
     let connect = to.try_into().map_err(HandshakeError::from)?;
-    let mut transport = stream.into();
+    let transport = stream.into();
     let deadline = later(transport.now(), connect.timeout());
-    if let Some(proxy) = connect.find_proxy()? {
-        let handshake = proxy.handshake(connect.url().host(), connect.url().port())?;
-        (transport, _) = complete(Opening::new(transport, handshake, deadline)).await?;
-    }
     WebSocket::open(transport, connect.into_handshake()?, deadline).await
+}
+
+/// Asks a proxy for a tunnel to a URL's server, over a stream to the proxy. Through what it returns goes TLS for
+/// `wss://`, and then [`connect()`].
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use sansocket::{Proxy, futures, handshake::Url};
+/// use std::time::Duration;
+///
+/// let (url, proxy) = (Url::parse("ws://a.example/chat")?, Proxy::parse("socks5://127.0.0.1:1080")?);
+/// let stream = smol::net::TcpStream::connect((proxy.host(), proxy.port())).await?;
+/// let stream = futures::with_timer(stream, smol::Timer::at);
+/// let stream = futures::tunnel(stream, &proxy, &url, Duration::from_secs(10)).await?;
+/// let ws = futures::connect(stream, url).await?;
+/// # Ok(()) }
+/// ```
+///
+/// Dropped before it is ready, the stream is closed.
+///
+/// # Errors
+/// The proxy refuses, or the time is up.
+pub async fn tunnel<S>(
+    stream: impl Into<Futures<S>>,
+    proxy: &Proxy,
+    to: &Url,
+    timeout: Duration,
+) -> Result<S, Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let transport = stream.into();
+    let deadline = later(transport.now(), timeout);
+    let handshake = proxy.handshake(to.host(), to.port())?;
+    let (transport, _) = complete(Opening::new(transport, handshake, deadline)).await?;
+    Ok(transport.into_inner())
 }
 
 /// Accepts a client on a stream, with the default [`Options`](server::Options). For TCP, set

@@ -39,17 +39,20 @@ impl<T: Transport, H: Handshake> Opening<T, H> {
     /// Ready when the peer's head is complete, and everything of ours is written.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
+            if self.failed.is_none()
+                && self.handshake.is_complete()
+                && !self.handshake.output().has_remaining()
+            {
+                // From here on the deadline is nobody's.
+                let _disarmed = self.transport.poll_deadline(cx, None);
+                return Poll::Ready(Ok(()));
+            }
             if self.transport.poll_deadline(cx, Some(self.deadline)).is_ready() {
                 let error = self.failed.take();
                 return Poll::Ready(Err(error.unwrap_or_else(|| self.handshake.handle_timeout())));
             }
             match self.poll_once(cx) {
-                Poll::Ready(Ok(false)) => {}
-                Poll::Ready(Ok(true)) => {
-                    // From here on the deadline is nobody's.
-                    let _disarmed = self.transport.poll_deadline(cx, None);
-                    return Poll::Ready(Ok(()));
-                }
+                Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(self.failed.take().unwrap_or(error))),
                 Poll::Pending if T::BLOCKS && Instant::now() >= self.deadline => {}
                 Poll::Pending => return Poll::Pending,
@@ -57,8 +60,8 @@ impl<T: Transport, H: Handshake> Opening<T, H> {
         }
     }
 
-    /// Writes all there is, then reads once. True: it is complete.
-    fn poll_once(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
+    /// Writes all there is, then reads once, unless it is complete.
+    fn poll_once(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         while self.handshake.output().has_remaining() {
             ready!(poll_write_some(&mut self.transport, cx, self.handshake.output()))?;
         }
@@ -67,7 +70,7 @@ impl<T: Transport, H: Handshake> Opening<T, H> {
             ready!(self.transport.poll_shutdown(cx))?;
             self.shut_down = true;
         } else if self.failed.is_none() && self.handshake.is_complete() {
-            return Poll::Ready(Ok(true));
+            return Poll::Ready(Ok(()));
         }
 
         let mut buffer = pool::take();
@@ -94,10 +97,10 @@ impl<T: Transport, H: Handshake> Opening<T, H> {
         };
         pool::give(buffer);
         match result {
-            Ok(()) => Poll::Ready(Ok(false)),
+            Ok(()) => Poll::Ready(Ok(())),
             Err(error) if self.failed.is_none() && self.handshake.output().has_remaining() => {
                 self.failed = Some(error);
-                Poll::Ready(Ok(false))
+                Poll::Ready(Ok(()))
             }
             Err(error) => Poll::Ready(Err(error)),
         }

@@ -64,11 +64,13 @@ struct Shared<S> {
 
 /// What the halves do to the network, as the driver sees it: it takes what was read from here, and the
 /// halves take what it wants written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Mailbox {
+    /// The stream can end its writing direction.
+    shuts_down: bool,
     /// What the reader's last read came to.
     incoming: Option<io::Result<(Vec<u8>, Range<usize>)>>,
-    /// A batch that was taken from the driver is not wholly written.
+    /// A batch that was taken from the driver is not wholly written, or not flushed.
     unwritten: bool,
     /// The writing direction was ended.
     shut_down: bool,
@@ -93,11 +95,18 @@ pub(super) fn split<S: Read + Write + TryClone>(
     }
     let (stream, breaker) = (driver.transport.try_clone()?, driver.transport.try_clone()?);
     let close_timeout = driver.connection.close_timeout();
-    let (transport, driver) = driver.replace_transport(Mailbox::default());
+    let mailbox = Mailbox {
+        shuts_down: breaker.shuts_down(),
+        incoming: None,
+        unwritten: true, // the stream may hold back what was written to it before
+        shut_down: false,
+        ended: false,
+    };
+    let (transport, driver) = driver.replace_transport(mailbox);
     let shared = Arc::new(Shared {
         driver: Mutex::new(driver),
         ended: Condvar::new(),
-        wire: Mutex::new(Wire { transport, batch: Output::default(), unflushed: false }),
+        wire: Mutex::new(Wire { transport, batch: Output::default(), unflushed: true }),
         breaker: Mutex::new(breaker),
         close_timeout,
     });
@@ -125,9 +134,14 @@ impl<S: Read + Write> Reader<S> {
                 return result;
             }
 
-            if self.shared.write_owed().is_pending() {
-                let retry = Instant::now() + RETRY;
-                deadline = Some(deadline.map_or(retry, |deadline| deadline.min(retry)));
+            match self.shared.write_owed() {
+                Poll::Ready(false) => {}
+                // That it was written may be all that was awaited.
+                Poll::Ready(true) => continue,
+                Poll::Pending => {
+                    let retry = Instant::now() + RETRY;
+                    deadline = Some(deadline.map_or(retry, |deadline| deadline.min(retry)));
+                }
             }
             if at_eof {
                 // Nothing more will come; a writer has still to finish, or the deadline to pass.
@@ -281,18 +295,18 @@ impl<S> Shared<S> {
 impl<S: Read + Write> Shared<S> {
     /// Writes what is owed, unless another thread is writing: it will find what was queued before this
     /// was called. Pending if the network does not take it at once, because the peer may be waiting for
-    /// us to read.
-    fn write_owed(&self) -> Poll<()> {
+    /// us to read. True: something was written.
+    fn write_owed(&self) -> Poll<bool> {
         if !self.has_output() {
-            return Poll::Ready(());
+            return Poll::Ready(false);
         }
         let wire = match self.wire.try_lock() {
             Ok(wire) => wire,
             Err(TryLockError::Poisoned(wire)) => wire.into_inner(),
-            Err(TryLockError::WouldBlock) => return Poll::Ready(()),
+            Err(TryLockError::WouldBlock) => return Poll::Ready(false),
         };
         // If it fails, the driver knows, and reports it when reading ends.
-        self.write(wire, Some(Instant::now()))
+        self.write(wire, Some(Instant::now())).map(|()| true)
     }
 
     fn has_output(&self) -> bool {
@@ -332,7 +346,7 @@ impl<S: Read + Write> Shared<S> {
         loop {
             let mut driver = self.driver();
             if !batch.has_remaining() {
-                std::mem::swap(batch, driver.connection.output());
+                *batch = driver.connection.output().take();
             }
             driver.transport.unwritten = batch.has_remaining() || *unflushed;
             let deadline = driver.deadline();
@@ -355,16 +369,18 @@ impl<S: Read + Write> Shared<S> {
                     }
                 }
                 Poll::Ready(Err(error)) => {
-                    batch.clear();
-                    *unflushed = false;
                     let mut driver = self.driver();
                     driver.transport.unwritten = false;
+                    give_back(batch, driver.connection.output());
                     driver.break_writing(error);
+                    batch.clear();
+                    *unflushed = false;
                     return Poll::Ready(());
                 }
                 Poll::Pending if until.is_some() => return Poll::Pending,
                 Poll::Pending if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
                     let mut driver = self.driver();
+                    give_back(batch, driver.connection.output());
                     driver.note_time();
                     if driver.sender().is_abandoned() {
                         batch.clear();
@@ -376,6 +392,13 @@ impl<S: Read + Write> Shared<S> {
                 Poll::Pending => return Poll::Pending,
             }
         }
+    }
+}
+
+/// Before what was not written may have to be dropped: the connection wants to know that there was something.
+fn give_back(batch: &mut Output, output: &mut Output) {
+    if !output.has_remaining() {
+        std::mem::swap(batch, output);
     }
 }
 
@@ -431,7 +454,7 @@ impl Transport for Mailbox {
 
     /// The halves see for themselves.
     fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+        Poll::Ready(if self.shuts_down { Ok(()) } else { Err(io::ErrorKind::Unsupported.into()) })
     }
 
     fn poll_deadline(&mut self, _: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {

@@ -62,7 +62,7 @@ where
     let connect = to.try_into().map_err(HandshakeError::from)?;
     let deadline = later(time::Instant::now().into_std(), connect.timeout());
     // Boxed, because it is large, and over before the first message.
-    let dialling = Box::pin(time::timeout_at(deadline.into(), dial::dial(&connect)));
+    let dialling = Box::pin(time::timeout_at(deadline.into(), dial::dial(&connect, deadline)));
     let stream = dialling.await.map_err(|_| HandshakeError::Timeout)??;
     WebSocket::open(stream.into(), connect.into_handshake()?, deadline).await
 }

@@ -143,6 +143,11 @@ impl<S> Std<S> {
         Ok(Self { stream: self.stream.try_clone()?, socket: self.socket, deadline: None, waiting: None })
     }
 
+    /// Whether it can end its writing direction, before it is dropped.
+    pub(super) const fn shuts_down(&self) -> bool {
+        self.socket.is_some()
+    }
+
     /// The caller begins to wait.
     #[inline(always)]
     pub(super) const fn begin(&mut self) {

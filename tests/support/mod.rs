@@ -5,6 +5,8 @@ pub(crate) mod delivery;
 pub(crate) mod end;
 #[cfg(all(feature = "tokio", feature = "futures"))]
 pub(crate) mod fronts;
+#[cfg(all(feature = "tokio", feature = "futures"))]
+pub(crate) mod net;
 pub(crate) mod pair;
 pub(crate) mod random;
 pub(crate) mod sockets;

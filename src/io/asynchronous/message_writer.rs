@@ -2,6 +2,7 @@ use super::{Transport, WebSocket};
 use crate::connection::Sender;
 use crate::error::Error;
 use crate::message::{Message, Outgoing};
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -50,7 +51,7 @@ impl<'a, T: Transport> MessageWriter<'a, T> {
     /// As for [`WebSocket::send_fragment`].
     pub async fn write<'m>(&mut self, part: impl Into<Outgoing<'m>>) -> Result<(), Error> {
         let mut queue = Some(|sender: &mut Sender| sender.send_fragment(part, false));
-        std::future::poll_fn(|cx| self.ws.driver.poll_queue(cx, &mut queue)).await
+        poll_fn(|cx| self.ws.driver.poll_queue(cx, &mut queue)).await
     }
 
     /// Ends the message, and writes all that is queued.
@@ -59,8 +60,8 @@ impl<'a, T: Transport> MessageWriter<'a, T> {
     ///
     /// # Errors
     /// As for [`WebSocket::send`].
-    pub async fn finish(self) -> Result<(), Error> {
-        self.ws.send_fragment(&self.end, true).await
+    pub async fn finish(mut self) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_finish(cx)).await
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, part: &[u8]) -> Poll<io::Result<usize>> {
@@ -80,13 +81,13 @@ impl<'a, T: Transport> MessageWriter<'a, T> {
         self.ws.driver.poll_flush(cx).map_err(io::Error::from)
     }
 
-    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if !self.finished {
             let mut queue = Some(|sender: &mut Sender| sender.send_fragment(&self.end, true));
-            ready!(self.ws.driver.poll_queue(cx, &mut queue)).map_err(io::Error::from)?;
+            ready!(self.ws.driver.poll_queue(cx, &mut queue))?;
             self.finished = true;
         }
-        self.poll_flush(cx)
+        self.ws.driver.poll_flush(cx)
     }
 }
 
@@ -104,7 +105,7 @@ impl<T: Transport> tokio::io::AsyncWrite for MessageWriter<'_, T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_finish(cx)
+        self.poll_finish(cx).map_err(io::Error::from)
     }
 }
 
@@ -119,6 +120,6 @@ impl<T: Transport> futures_io::AsyncWrite for MessageWriter<'_, T> {
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_finish(cx)
+        self.poll_finish(cx).map_err(io::Error::from)
     }
 }

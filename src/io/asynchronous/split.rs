@@ -133,7 +133,8 @@ impl<T: Transport> Writer<T> {
         let message = message.into();
         let (sent, changed) = self.half.driver().watch(|driver| driver.sender().send(message.clone()));
         if changed {
-            self.half.shared.wakers.wake_all_but(Some(self.half.party));
+            // This writer's own task too: it may wait for a flush.
+            self.half.shared.wakers.wake_all_but(None);
         }
         sent.map_err(|reason| TrySendError { message, reason })
     }

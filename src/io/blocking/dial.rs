@@ -2,7 +2,7 @@
 
 use super::{Stream, block};
 use crate::error::{Error, HandshakeError};
-use crate::io::connect::{self, Connect, Target};
+use crate::io::connect::{Connect, Target, interleave, no_address};
 use crate::io::opening::Opening;
 use crate::io::proxy::Proxy;
 use crate::io::transport::{Std, Transport};
@@ -73,7 +73,7 @@ fn tcp(connect: &Connect, addresses: Vec<SocketAddr>, deadline: Instant) -> Resu
             let connected = TcpStream::connect_timeout(&alone, left(deadline)?);
             connected.or_else(|error| left(deadline).and(Err(error.into())))?
         }
-        _ => race(addresses, deadline)?,
+        _ => race(addresses, deadline, TcpStream::connect_timeout)?,
     };
     stream.set_nodelay(connect.has_nodelay())?;
     Ok(stream.into())
@@ -83,10 +83,14 @@ fn tcp(connect: &Connect, addresses: Vec<SocketAddr>, deadline: Instant) -> Resu
 /// list, one at a time": each when the one before has had its time, or any has failed. "Once one of the
 /// connection attempts succeeds ... all other connections attempts that have not yet succeeded SHOULD be
 /// canceled": their threads close what they get, at the deadline at the latest.
-fn race(addresses: Vec<SocketAddr>, deadline: Instant) -> Result<TcpStream, Error> {
-    let mut waiting = connect::interleave(addresses).into_iter();
+fn race(
+    addresses: Vec<SocketAddr>,
+    deadline: Instant,
+    connect: fn(&SocketAddr, Duration) -> io::Result<TcpStream>,
+) -> Result<TcpStream, Error> {
+    let mut waiting = interleave(addresses).into_iter();
     let mut running = 0;
-    let mut failed = connect::no_address();
+    let mut failed = no_address();
     let (done, results) = mpsc::channel();
     loop {
         let time = left(deadline)?;
@@ -94,7 +98,7 @@ fn race(addresses: Vec<SocketAddr>, deadline: Instant) -> Result<TcpStream, Erro
             Some(address) => {
                 let done = done.clone();
                 thread::Builder::new().spawn(move || {
-                    let _too_late = done.send(TcpStream::connect_timeout(&address, time));
+                    let _too_late = done.send(connect(&address, time));
                 })?;
                 running += 1;
             }
@@ -126,5 +130,104 @@ fn left(deadline: Instant) -> Result<Duration, Error> {
     match deadline.saturating_duration_since(Instant::now()) {
         Duration::ZERO => Err(HandshakeError::Timeout.into()),
         left => Ok(left),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::ErrorKind;
+    use std::net::TcpListener;
+
+    const LONG: Duration = Duration::from_secs(30);
+    /// RFC 5737 §3: it "SHOULD NOT appear on the public Internet".
+    const SILENT: &str = "192.0.2.1:80";
+
+    fn listener() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    fn closed() -> SocketAddr {
+        listener().1
+    }
+
+    fn connect_to(addresses: Vec<SocketAddr>) -> Result<Stream, Error> {
+        let connect = Connect::new("ws://a.example").unwrap().addresses(addresses);
+        dial(&connect, Instant::now() + LONG)
+    }
+
+    #[test]
+    fn an_address_that_fails_makes_room_for_the_next_at_once() {
+        let (_listener, open) = listener();
+        for addresses in [vec![open], vec![closed(), open], vec![closed(), closed(), open, closed()]] {
+            let begun = Instant::now();
+            let stream = connect_to(addresses).unwrap();
+            assert_eq!(stream.tcp().unwrap().peer_addr().unwrap(), open);
+            assert!(stream.tcp().unwrap().nodelay().unwrap());
+            assert!(begun.elapsed() < LONG);
+        }
+    }
+
+    #[test]
+    fn where_nobody_listens_the_last_error_is_told() {
+        for (addresses, expected) in [
+            (vec![], ErrorKind::NotFound),
+            (vec![closed()], ErrorKind::ConnectionRefused),
+            (vec![closed(), closed()], ErrorKind::ConnectionRefused),
+        ] {
+            let Err(Error::Io(error)) = connect_to(addresses) else { panic!("{expected}") };
+            assert_eq!(error.kind(), expected);
+        }
+    }
+
+    /// As [`TcpStream::connect_timeout`], but nobody answers from [`SILENT`].
+    fn connect(address: &SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
+        if address.to_string() == SILENT {
+            thread::sleep(timeout);
+            return Err(ErrorKind::TimedOut.into());
+        }
+        TcpStream::connect_timeout(address, timeout)
+    }
+
+    #[test]
+    fn one_that_does_not_answer_leaves_the_next_its_turn() {
+        let (_listener, open) = listener();
+        let begun = Instant::now();
+        let silent = SILENT.parse().unwrap();
+        let stream = race(vec![silent, closed(), open], begun + LONG, connect).unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), open);
+        assert!(begun.elapsed() >= Connect::ATTEMPT_DELAY && begun.elapsed() < LONG);
+    }
+
+    #[test]
+    fn where_nobody_answers_the_deadline_holds() {
+        let silent = SILENT.parse().unwrap();
+        let deadline = Instant::now() + Connect::ATTEMPT_DELAY * 2;
+        for addresses in [vec![silent; 2], vec![silent, closed()]] {
+            let error = race(addresses, deadline, connect).unwrap_err();
+            assert!(matches!(error, Error::Handshake(HandshakeError::Timeout)), "{error:?}");
+            assert!(Instant::now() >= deadline);
+        }
+    }
+
+    #[test]
+    fn what_nothing_interrupts_is_left_behind_at_the_deadline() {
+        let (release, held) = mpsc::channel::<()>();
+        let deadline = Instant::now() + Duration::from_millis(20);
+        let error = apart(deadline, move || held.recv().map_err(io::Error::other)).unwrap_err();
+        assert!(matches!(error, Error::Handshake(HandshakeError::Timeout)), "{error:?}");
+        drop(release);
+    }
+
+    #[test]
+    fn a_name_is_asked_for_and_an_address_is_not() {
+        let addresses = resolve("localhost", 9001, Instant::now() + LONG).unwrap();
+        assert!(!addresses.is_empty() && addresses.iter().all(|address| address.ip().is_loopback()));
+        for (host, expected) in [("::1", "[::1]:9001"), ("127.0.0.1", "127.0.0.1:9001")] {
+            // There is no time left to ask.
+            assert_eq!(resolve(host, 9001, Instant::now()).unwrap(), [expected.parse().unwrap()]);
+        }
     }
 }

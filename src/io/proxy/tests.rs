@@ -1,7 +1,7 @@
 use super::opening::{Handshake as _, Opening};
 use super::*;
 use crate::handshake::{MAX_HEAD, MAX_HEADERS, MAX_INTERIM, deliveries};
-use crate::io::transport::Std;
+use crate::io::transport::{Std, Transport};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::task::{Context, Poll, Waker};
@@ -381,7 +381,7 @@ fn a_proxy_that_breaks_the_protocol_learns_no_credentials() {
     let stream = Script { input: io::Cursor::new(vec![5, 2, 1, 0]), output: Vec::new() };
     let mut opening = Opening::new(Std::new(stream), start(SOCKS_USER), later());
     assert_eq!(poll(&mut opening), Err(ProxyError::Unsolicited));
-    assert_eq!(opening.transport.stream.output, HELLO_USER);
+    assert_eq!(opening.transport.get_ref().output, HELLO_USER);
 }
 
 fn later() -> Instant {
@@ -404,7 +404,7 @@ fn over_tcp(proxy: &str, deadline: Instant, serve: impl FnOnce(TcpStream) + Send
         let stream = TcpStream::connect(address).unwrap();
         let mut opening = Opening::new(Std::tcp(stream), start(proxy), deadline);
         poll(&mut opening)?;
-        let stream = &mut opening.transport.stream;
+        let stream = opening.transport.get_mut();
         stream.write_all(b"through").unwrap();
         let mut echo = [0; 7];
         stream.read_exact(&mut echo).unwrap();

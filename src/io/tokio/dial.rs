@@ -1,10 +1,9 @@
 //! From a URL to a stream over which the opening handshake can run.
 
 use super::Stream;
-use crate::connection::later;
 use crate::error::Error;
 use crate::io::asynchronous::complete;
-use crate::io::connect::{self, Connect, Target};
+use crate::io::connect::{Connect, Target, interleave, no_address};
 use crate::io::opening::Opening;
 use crate::io::proxy::Proxy;
 #[cfg(feature = "rustls")]
@@ -23,8 +22,8 @@ use std::pin::pin;
 use std::task::{Poll, ready};
 
 /// Connects, through a proxy if there is one, and encrypts if the URL wants that. It may take for ever: the
-/// deadline is the caller's.
-pub(super) async fn dial(connect: &Connect) -> Result<Stream, Error> {
+/// caller gives up at the deadline, and a proxy is blamed at it.
+pub(super) async fn dial(connect: &Connect, deadline: std::time::Instant) -> Result<Stream, Error> {
     let url = connect.url();
     let (proxy, tls) = (connect.find_proxy()?, connect.find_tls()?);
     let (host, port) = match &proxy {
@@ -38,7 +37,7 @@ pub(super) async fn dial(connect: &Connect) -> Result<Stream, Error> {
         Target::Unix(path) => net::UnixStream::connect(path).await?.into(),
     };
     if let Some(proxy) = &proxy {
-        stream = tunnel(connect, proxy, stream).await?;
+        stream = tunnel(connect, proxy, stream, deadline).await?;
     }
     match tls {
         #[cfg(any(feature = "rustls", feature = "native-tls"))]
@@ -52,7 +51,7 @@ pub(super) async fn dial(connect: &Connect) -> Result<Stream, Error> {
 async fn tcp(connect: &Connect, addresses: Vec<SocketAddr>) -> io::Result<Stream> {
     let stream = match *addresses {
         [alone] => TcpStream::connect(alone).await?,
-        _ => race(addresses).await?,
+        _ => race(addresses, TcpStream::connect).await?,
     };
     stream.set_nodelay(connect.has_nodelay())?;
     Ok(stream.into())
@@ -62,11 +61,13 @@ async fn tcp(connect: &Connect, addresses: Vec<SocketAddr>) -> io::Result<Stream
 /// list, one at a time": each when the one before has had its time, or any has failed. "Once one of the
 /// connection attempts succeeds ... all other connections attempts that have not yet succeeded SHOULD be
 /// canceled."
-async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
-    let in_order = connect::interleave(addresses).into_iter();
-    let mut waiting = in_order.map(|address| Box::pin(TcpStream::connect(address)));
+async fn race<F>(addresses: Vec<SocketAddr>, connect: impl Fn(SocketAddr) -> F) -> io::Result<TcpStream>
+where
+    F: Future<Output = io::Result<TcpStream>>,
+{
+    let mut waiting = interleave(addresses).into_iter().map(|address| Box::pin(connect(address)));
     let mut attempts: Vec<_> = waiting.next().into_iter().collect();
-    let mut failed = connect::no_address();
+    let mut failed = no_address();
     let mut delay = pin!(time::sleep(Connect::ATTEMPT_DELAY));
     let won = poll_fn(|cx| {
         loop {
@@ -103,9 +104,13 @@ async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
 }
 
 /// Asks the proxy for a way to the URL's host.
-async fn tunnel(connect: &Connect, proxy: &Proxy, stream: Stream) -> Result<Stream, Error> {
+async fn tunnel(
+    connect: &Connect,
+    proxy: &Proxy,
+    stream: Stream,
+    deadline: std::time::Instant,
+) -> Result<Stream, Error> {
     let handshake = proxy.handshake(connect.url().host(), connect.url().port())?;
-    let deadline = later(Instant::now().into_std(), connect.timeout());
     let (transport, _) = complete(Opening::new(Tokio::from(stream), handshake, deadline)).await?;
     Ok(transport.into_inner())
 }
@@ -125,5 +130,85 @@ async fn encrypt(tls: Tls, host: &str, stream: Stream) -> Result<Stream, Error> 
             let connecting = tokio_native_tls::TlsConnector::from(connector);
             Ok(connecting.connect(host, stream).await.map_err(TlsError::from)?.into())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::pending;
+    use std::io::ErrorKind;
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    /// RFC 5737 §3: it "SHOULD NOT appear on the public Internet".
+    const SILENT: &str = "192.0.2.1:80";
+
+    fn listener() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    fn closed() -> SocketAddr {
+        listener().1
+    }
+
+    async fn connect_to(addresses: Vec<SocketAddr>) -> Result<Stream, Error> {
+        let connect = Connect::new("ws://a.example").unwrap().addresses(addresses);
+        dial(&connect, std::time::Instant::now()).await
+    }
+
+    #[::tokio::test]
+    async fn an_address_that_fails_makes_room_for_the_next_at_once() {
+        let (_listener, open) = listener();
+        for addresses in [vec![open], vec![closed(), open], vec![closed(), closed(), open, closed()]] {
+            let stream = connect_to(addresses).await.unwrap();
+            assert_eq!(stream.tcp().unwrap().peer_addr().unwrap(), open);
+            assert!(stream.tcp().unwrap().nodelay().unwrap());
+        }
+    }
+
+    #[::tokio::test]
+    async fn where_nobody_listens_the_last_error_is_told() {
+        for (addresses, expected) in [
+            (vec![], ErrorKind::NotFound),
+            (vec![closed()], ErrorKind::ConnectionRefused),
+            (vec![closed(), closed()], ErrorKind::ConnectionRefused),
+        ] {
+            let Err(Error::Io(error)) = connect_to(addresses).await else { panic!("{expected}") };
+            assert_eq!(error.kind(), expected);
+        }
+    }
+
+    /// As [`TcpStream::connect`], but nobody answers from [`SILENT`].
+    async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+        if address.to_string() == SILENT {
+            return pending().await;
+        }
+        TcpStream::connect(address).await
+    }
+
+    #[::tokio::test]
+    async fn one_that_does_not_answer_leaves_the_next_its_turn() {
+        let (_listener, open) = listener();
+        let begun = Instant::now();
+        let silent = SILENT.parse().unwrap();
+        let stream = race(vec![silent, closed(), open], connect).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), open);
+        assert!(begun.elapsed() >= Connect::ATTEMPT_DELAY);
+    }
+
+    #[::tokio::test(start_paused = true)]
+    async fn each_address_has_its_time_and_the_last_one_all_there_is() {
+        let begun = Instant::now();
+        let silent = SILENT.parse().unwrap();
+        let tried = std::cell::RefCell::new(Vec::new());
+        let race = race(vec![silent; 3], |_| {
+            tried.borrow_mut().push(begun.elapsed());
+            pending()
+        });
+        assert!(time::timeout(Duration::from_secs(60), race).await.is_err());
+        assert_eq!(*tried.borrow(), [0, 250, 500].map(Duration::from_millis));
     }
 }

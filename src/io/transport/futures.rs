@@ -42,7 +42,8 @@ impl<S> Futures<S> {
     }
 }
 
-impl<S> From<S> for Futures<S> {
+// The bounds tell a stream from a `Futures`, which becomes one as well.
+impl<S: AsyncRead + AsyncWrite + Unpin> From<S> for Futures<S> {
     fn from(stream: S) -> Self {
         Self { stream, timer: None }
     }

@@ -14,7 +14,8 @@ pub struct Tokio<S> {
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> From<S> for Tokio<S> {
+// The bounds tell a stream from a `Tokio`, which becomes one as well.
+impl<S: AsyncRead + AsyncWrite + Unpin> From<S> for Tokio<S> {
     fn from(stream: S) -> Self {
         Self { stream, timer: None }
     }
