@@ -158,7 +158,7 @@ impl Connection {
     #[inline(always)]
     pub fn poll_event(&mut self) -> Result<Option<Event<'_>>, ProtocolError> {
         if self.receiver.has_kept()
-            && let Some(descriptor) = self.receiver.take_kept()
+            && let Some(descriptor) = self.take_kept()
         {
             return self.lend_kept(descriptor);
         }
@@ -187,6 +187,33 @@ impl Connection {
             }
             found => found,
         }
+    }
+
+    /// Finds the next event, and keeps it, while the application cannot take it. A Close frame is answered when
+    /// its turn comes: what the application still has to say to what came before it goes first. An error is
+    /// said again.
+    pub(crate) fn advance_ahead(&mut self) -> Result<bool, ProtocolError> {
+        let Some(descriptor) = self.receiver.advance()? else { return Ok(false) };
+        let arrived = self.receiver.progress().arrived;
+        match (descriptor.kind, self.receiver.lend(descriptor)) {
+            (Kind::Pong, Ok(Event::Pong(payload))) => self.sender.answer_pong(&payload, Some(arrived)),
+            (Kind::Ping, Ok(event)) => self.sender.answer(&event),
+            _ => {}
+        }
+        self.receiver.keep(descriptor);
+        Ok(true)
+    }
+
+    /// The first of the events that were kept.
+    #[cold]
+    pub(crate) fn take_kept(&mut self) -> Option<Descriptor> {
+        let descriptor = self.receiver.take_kept()?;
+        if descriptor.kind == Kind::Close
+            && let Ok(event) = self.receiver.lend(descriptor)
+        {
+            self.sender.answer(&event);
+        }
+        Some(descriptor)
     }
 
     #[cold]

@@ -274,8 +274,9 @@ mod tests {
         }
         let url = "ws://a.example/b";
         assert_eq!(target(url).unwrap(), url);
-        assert_eq!(target(url.to_owned()).unwrap(), url);
-        assert_eq!(target(&String::from(url)).unwrap(), url);
+        let owned = String::from(url);
+        assert_eq!(target(&owned).unwrap(), url);
+        assert_eq!(target(owned).unwrap(), url);
         assert_eq!(target(Url::parse(url).unwrap()).unwrap(), url);
         assert_eq!(target(client::Request::new(url).unwrap()).unwrap(), url);
         assert_eq!(target(Connect::new(url).unwrap()).unwrap(), url);

@@ -38,8 +38,8 @@ enum Phase {
     /// Events come.
     Open,
     /// The same; and some were found while a call waited to write, which the connection keeps. Then reading
-    /// may have failed.
-    Ahead { then: Option<io::Error> },
+    /// may have failed. If nothing more can come, writing is given up at an instant.
+    Ahead { then: Option<io::Error>, until: Option<Instant> },
     /// No more events come. The Close frame leaves, and the stream ends; then this is reported.
     Ending { outcome: Result<(), Error>, shut_down: bool },
     /// It was reported.
@@ -70,7 +70,7 @@ impl<T: Transport> Driver<T> {
         let mut driver = Self {
             transport,
             connection,
-            phase: if has_kept { Phase::Ahead { then: None } } else { Phase::Open },
+            phase: if has_kept { Phase::Ahead { then: None, until: None } } else { Phase::Open },
             writing: Writing::Works,
             unflushed: false,
             reads_since_write: 0,
@@ -245,7 +245,7 @@ impl<T: Transport> Driver<T> {
             match &mut self.phase {
                 Phase::Ended { clean: true } => return Poll::Ready(Ok(None)),
                 Phase::Ended { clean: false } => return Poll::Ready(Err(Error::Closed)),
-                Phase::Ahead { then } => match self.connection.halves().0.take_kept() {
+                Phase::Ahead { then, .. } => match self.connection.take_kept() {
                     Some(descriptor) => return Poll::Ready(Ok(Some(descriptor))),
                     None => match then.take() {
                         Some(error) => self.end(Err(error.into())),
@@ -289,8 +289,12 @@ impl<T: Transport> Driver<T> {
                 self.deadline = self.connection.next_timeout();
                 // Even if it has passed there is one read first: what was awaited may have come long ago.
                 let has_passed = |deadline| self.transport.now() >= deadline;
-                if !self.connection.halves().1.is_open() && !self.deadline.is_some_and(has_passed) {
+                let (_, sender) = self.connection.halves();
+                if !sender.is_open() && !sender.is_abandoned() && !self.deadline.is_some_and(has_passed) {
                     self.note_time();
+                    if self.connection.halves().1.is_abandoned() {
+                        return Poll::Ready(()); // there was no time at all
+                    }
                 }
                 true
             }
@@ -348,41 +352,47 @@ impl<T: Transport> Driver<T> {
         if T::BLOCKS {
             return Poll::Pending;
         }
-        while matches!(self.phase, Phase::Open | Phase::Ahead { then: None })
-            && self.connection.halves().0.keeps_more()
-        {
-            match self.connection.advance() {
-                Ok(Some(descriptor)) => {
-                    self.connection.halves().0.keep(descriptor);
-                    self.phase = Phase::Ahead { then: None };
-                }
-                Ok(None) if self.connection.halves().0.is_closed() => break,
-                Ok(None) => match self.poll_read(cx) {
+        let end = loop {
+            if !matches!(self.phase, Phase::Open | Phase::Ahead { then: None, until: None })
+                || !self.connection.halves().0.keeps_more()
+            {
+                break false;
+            }
+            match self.connection.advance_ahead() {
+                Ok(true) => self.phase = Phase::Ahead { then: None, until: None },
+                Ok(false) if self.connection.halves().0.is_closed() => break true,
+                Ok(false) => match self.poll_read(cx) {
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(error)) => {
                         self.sender().abandon();
-                        self.phase = Phase::Ahead { then: Some(error) };
+                        self.phase = Phase::Ahead { then: Some(error), until: None };
                     }
-                    Poll::Pending => break,
+                    Poll::Pending => break false,
                 },
-                Err(_) => break, // it is said again after what was kept
+                Err(_) => break true,
             }
+        };
+        let now = self.transport.now();
+        if end {
+            let until = Some(later(now, self.connection.close_timeout()));
+            self.phase = Phase::Ahead { then: None, until };
         }
-        // The peer may have closed, or the application, by the sender that was lent to it.
+        // The application may have closed, by the sender that was lent to it.
         if !self.sender().is_open() {
             self.note_time();
         }
-        let deadline = self.deadline;
+        let until = if let Phase::Ahead { until, .. } = self.phase { until } else { None };
+        let deadline = [self.deadline, until].into_iter().flatten().min();
         let is_due = self.transport.poll_deadline(cx, deadline).is_ready();
         if is_due {
-            self.deadline = self.connection.handle_timeout_while(true, self.transport.now());
+            self.deadline = self.connection.handle_timeout_while(true, now);
+            if until.is_some_and(|until| now >= until) {
+                self.sender().abandon();
+            }
         }
         // A message of which the rest may lie unread holds its deadline back: then it says the same again.
-        if self.sender().is_abandoned() || (is_due && self.deadline != deadline) {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
+        let moved = [self.deadline, until].into_iter().flatten().min() != deadline;
+        if self.sender().is_abandoned() || (is_due && moved) { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Reads once, into whatever the connection wants filled.

@@ -128,6 +128,11 @@ impl<S: Read + Write> Reader<S> {
             let at_eof = driver.connection.halves().0.at_eof();
             drop(driver);
             if let Poll::Ready(result) = polled {
+                if matches!(result, Ok(None)) {
+                    // All was written: a writer that has the wire is about to give it back.
+                    let wire = self.shared.wire.lock().unwrap_or_else(PoisonError::into_inner);
+                    let _the_shutdown = self.shared.write(wire, Some(Instant::now()));
+                }
                 if !matches!(result, Ok(Some(_))) {
                     self.shared.end();
                 }

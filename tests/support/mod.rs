@@ -5,9 +5,12 @@ pub(crate) mod delivery;
 pub(crate) mod end;
 #[cfg(all(feature = "tokio", feature = "futures"))]
 pub(crate) mod fronts;
+pub(crate) mod heap;
+pub(crate) mod load;
 #[cfg(all(feature = "tokio", feature = "futures"))]
 pub(crate) mod net;
 pub(crate) mod pair;
+pub(crate) mod pipe;
 pub(crate) mod random;
 pub(crate) mod sockets;
 pub(crate) mod wire;

@@ -1,6 +1,13 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+#[cfg(all(test, sansocket_loom))]
+use loom::sync::{Mutex, MutexGuard, atomic::AtomicUsize};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+#[cfg(not(all(test, sansocket_loom)))]
+use std::sync::{Mutex, MutexGuard, atomic::AtomicUsize};
 use std::task::{Context, Poll, Wake, Waker};
+
+#[cfg(all(test, sansocket_loom))]
+mod model;
 
 /// Lets several tasks wait on one connection.
 ///

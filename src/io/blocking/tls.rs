@@ -11,7 +11,7 @@
 use super::Stream;
 use crate::error::{Error, HandshakeError};
 use crate::io::tls::{Library, Tls};
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::time::{Duration, Instant};
 
 #[cfg(feature = "rustls")]
@@ -19,7 +19,7 @@ use {
     crate::io::transport::TryClone,
     ::rustls::ClientConnection,
     bytes::Buf,
-    std::io::{Cursor, IoSlice},
+    std::io::Cursor,
     std::net::Shutdown,
     std::ops::Range,
     std::sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -98,6 +98,12 @@ impl Write for Until {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.bound(Stream::set_write_timeout)?;
         self.stream.write(buf)
+    }
+
+    /// rustls tries only once to say why a handshake has failed, and what it says may be several records.
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.bound(Stream::set_write_timeout)?;
+        self.stream.write_vectored(slices)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -125,6 +125,7 @@ mod tests {
         assert_eq!(with("socks5h://p.example"), Ok(Some("socks5://p.example:1080".into())));
         assert_eq!(with("https://p.example"), Err(ProxyError::Tls));
         assert_eq!(with("socks4://p.example"), Err(ProxyError::Scheme));
+        #[cfg(feature = "idn")]
         assert_eq!(with("p\u{fffd}"), Err(crate::handshake::UrlError::Host.into()));
     }
 

@@ -121,7 +121,8 @@ impl Timer {
                 return Poll::Pending;
             }
             self.armed = None;
-            if until == deadline {
+            // A sleep may end early.
+            if until == deadline && Instant::now() >= deadline {
                 return Poll::Ready(());
             }
         }
