@@ -5,6 +5,8 @@ Made of the sans-IO part of `websockets`, which does whatever it is told to.
 
 import json
 import socket
+import ssl
+import sys
 
 from websockets.frames import Opcode
 from websockets.http11 import Request
@@ -28,14 +30,31 @@ def serve(connection):
         for data in protocol.data_to_send():
             if data:
                 connection.sendall(data)
+            elif isinstance(connection, ssl.SSLSocket):
+                return protocol.close_rcvd, is_notified(connection)
             else:
                 connection.shutdown(socket.SHUT_WR)
-    closed = protocol.close_rcvd
-    print(json.dumps({"code": closed.code if closed else 1006, "reason": closed.reason if closed else ""}), flush=True)
+    return protocol.close_rcvd, False
+
+
+def is_notified(connection):
+    """Sends close_notify, and waits for the peer's."""
+    try:
+        connection.unwrap()
+    except OSError:
+        return False
+    return True
 
 
 with socket.create_server(("127.0.0.1", 0)) as listener:
-    print("listening ws://127.0.0.1:%d" % listener.getsockname()[1], flush=True)
+    scheme = "ws"
+    if files := sys.argv[1:]:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(*files)
+        listener, scheme = tls.wrap_socket(listener, server_side=True), "wss"
+    print(f"listening {scheme}://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     while True:
         with listener.accept()[0] as connection:
-            serve(connection)
+            closed, notified = serve(connection)
+        record = {"code": closed.code if closed else 1006, "reason": closed.reason if closed else ""}
+        print(json.dumps(record | {"close_notify": notified}), flush=True)

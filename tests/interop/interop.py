@@ -4,90 +4,66 @@
     echo_client  ->  websockets_server.py, ws_server.mjs      (they have the same paths)
     echo_client  ->  blocking_server.py                       (writes before it reads)
 
+each with every front end of ours, with TLS and without; then what TLS and proxies have of their own.
+
 A client peer gets URLs, prints "ok CASE" or "FAIL CASE: WHY" for each of its cases, and exits.
-A server peer prints "listening URL", then a line of JSON for each connection that has ended.
+A server peer gets a certificate and a key, if it is to use TLS; it prints "listening URL", then a line of JSON for
+each connection that has ended.
 """
 
-import json
 import os
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from urllib.parse import urlsplit
 
-EXAMPLES = sys.argv[1]
-PYTHON = sys.executable
-NODE = "node"
+import proxies
+import tls_endings
+import tls_trust
+from certificates import Certificates
+from harness import LOST, NODE, PATIENCE, PLAIN, PYTHON, VARIANTS, Server, echo_client, echo_server, report, results
+
 MIB = 1 << 20
-# For what should take a second: a slow machine passes, and what hangs fails.
-PATIENCE = 60
-
-results = []
 
 
-def report(peers, case, why=None):
-    results.append(why is None)
-    print(f"{'ok  ' if why is None else 'FAIL'}  {peers:<30}  {case}{'' if why is None else ': ' + why}", flush=True)
-
-
-class Server:
-    """A server process, ours or a peer, from the line in which it says where it listens."""
-
-    def __init__(self, *command):
-        self.complaints = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.complaints, text=True)
-        *_, self.url = self.process.stdout.readline().split() or [None]
-        if self.url is None:
-            raise SystemExit(f"{command} did not start")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        if not all(results):
-            self.complaints.seek(0)
-            print(f"{' '.join(self.process.args)} said:\n{self.complaints.read()}", end="")
-
-    def record(self):
-        """What a peer has seen of the connection that ended last."""
-        return json.loads(self.process.stdout.readline())
-
-
-def echo_server(*args):
-    return Server(os.path.join(EXAMPLES, "echo_server"), "--addr", "127.0.0.1:0", *args)
-
-
-def our_server():
+def our_server(variant, certificates):
     """Our server and every client. One server process serves them all, the bad ones too."""
     protocols = ["--protocol", "chat", "--protocol", "superchat"]
-    with echo_server(*protocols) as plain, echo_server("--max-message", "70000", "--fragment-size", "1000") as small:
+    limits = ["--max-message", "70000", "--fragment-size", "1000"]
+    with (
+        echo_server(variant, certificates, *protocols) as plain,
+        echo_server(variant, certificates, *limits) as small,
+    ):
         for case, sent in BAD_PEERS:
-            bad_peer(plain.url, case, sent)
+            bad_peer(variant, plain.url, case, sent)
         cases = {}
-        for name, command in [("websockets", [PYTHON, "websockets_client.py"]), ("ws", [NODE, "ws_client.mjs"])]:
+        for name, command in [("websockets", [*PYTHON, "websockets_client.py"]), ("ws", [*NODE, "ws_client.mjs"])]:
             peers = f"echo_server <- {name}"
             try:
                 client = subprocess.run(
-                    [*command, plain.url, small.url], stdout=subprocess.PIPE, text=True, timeout=PATIENCE
+                    [*command, plain.url, small.url],
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    timeout=PATIENCE,
+                    env=os.environ | {"SSL_CERT_FILE": certificates("ca.pem"), "NODE_EXTRA_CA_CERTS": certificates("ca.pem")},
                 )
             except subprocess.TimeoutExpired:
-                report(peers, "all of it", "did not end")
+                report(variant, peers, "all of it", "did not end")
                 continue
             cases[name] = set()
             for line in client.stdout.splitlines():
                 verdict, _, rest = line.partition(" ")
                 case, _, why = rest.partition(": ")
                 cases[name].add(case)
-                report(peers, case, None if verdict == "ok" else why)
+                report(variant, peers, case, None if verdict == "ok" else why)
             if client.returncode != 0:
-                report(peers, "the peer itself", f"exit code {client.returncode}")
+                report(variant, peers, "the peer itself", f"exit code {client.returncode}")
         if len(set(map(frozenset, cases.values()))) != 1 or not all(cases.values()):
-            report("echo_server", "both clients have the same cases", str(cases))
+            report(variant, "echo_server", "both clients have the same cases", str(cases))
         still_there = plain.process.poll() is None and small.process.poll() is None
-        report("echo_server", "it is still there", None if still_there else "it is gone")
+        report(variant, "echo_server", "it is still there", None if still_there else "it is gone")
 
 
 BAD_PEERS = [
@@ -102,9 +78,10 @@ BAD_PEERS = [
 ]
 
 
-def bad_peer(url, case, sent):
+def bad_peer(variant, url, case, sent):
     """Sends bytes, ends its side, and waits until the server has ended its own."""
     address = urlsplit(url)
+    why = None
     with socket.create_connection((address.hostname, address.port), timeout=PATIENCE) as connection:
         try:
             connection.sendall(sent)
@@ -114,8 +91,8 @@ def bad_peer(url, case, sent):
         except ConnectionResetError:
             pass  # that is an end too
         except TimeoutError:
-            return report("echo_server <- bytes", case, "the server keeps the connection")
-    report("echo_server <- bytes", case)
+            why = "the server keeps the connection"
+    report(variant, "echo_server <- bytes", case, why)
 
 
 def sizes(*numbers):
@@ -127,7 +104,6 @@ def texts(*contents):
 
 
 NORMAL = {"code": 1000, "reason": ""}
-FAILS = 1
 # case, path, arguments, what is on stdout, what is on stderr (then it fails), what the server saw
 CLIENT_CASES = [
     ("nothing at all", "echo", [], "closed: 1000", None, NORMAL),
@@ -146,13 +122,14 @@ CLIENT_CASES = [
     ("a greeting", "greeting", texts("Hello"), 'the server says the text "welcome"', None, NORMAL),
     ("a subprotocol", "echo", ["--protocol", "superchat", "--protocol", "chat", *texts("Hello")], "subprotocol: chat", None, NORMAL | {"subprotocol": "chat"}),
     ("no subprotocol in common", "echo", ["--protocol", "soap", *texts("Hello")], "subprotocol: none", None, NORMAL | {"subprotocol": None}),
-    ("a subprotocol that was not asked for", "wrong-subprotocol", ["--protocol", "soap"], "", "subprotocol", None),
-    ("a rejected upgrade", "refuse", texts("Hello"), "", "403", None),
-    ("the server closes first", "close", texts("Hello"), "", "4000 (enough)", {"code": 4000, "reason": "enough"}),
-    ("the server closes at once", "bye", texts("Hello"), "", "1001 going away", {"code": 1001, "reason": ""}),
-    ("the server vanishes", "vanish", texts("Hello"), "", "connection was lost", {"code": 1006, "reason": ""}),
-    ("the server answers nothing", "silent", ["--timeout", "0.5", *texts("Hello")], "", "the time is up", {"code": 1006, "reason": ""}),
-    ("invalid UTF-8 from the server", "invalid", texts("Hello"), "", "not valid UTF-8", {"code": 1007, "reason": "a text message is not valid UTF-8"}),
+    ("header fields and an origin", "echo", ["--header", "X-Color: dark blue", "--origin", "https://a.example"], "closed: 1000", None, NORMAL | {"color": "dark blue", "origin": "https://a.example"}),
+    ("a subprotocol that was not asked for", "wrong-subprotocol", ["--protocol", "soap"], "", ("subprotocol",), None),
+    ("a rejected upgrade", "refuse", texts("Hello"), "", ("403",), None),
+    ("the server closes first", "close", texts("Hello"), "", ("4000 (enough)",), {"code": 4000, "reason": "enough"}),
+    ("the server closes at once", "bye", texts("Hello"), "", ("1001 going away",), {"code": 1001, "reason": ""}),
+    ("the server vanishes", "vanish", texts("Hello"), "", LOST, {"code": 1006, "reason": ""}),
+    ("the server answers nothing", "silent", ["--timeout", "0.5", *texts("Hello")], "", ("the time is up",), {"code": 1006, "reason": ""}),
+    ("invalid UTF-8 from the server", "invalid", texts("Hello"), "", ("not valid UTF-8",), {"code": 1007, "reason": "a text message is not valid UTF-8"}),
 ]
 BLOCKING_CASES = [
     ("16 MiB against 16 MiB", "", sizes(16 * MIB), "the server says 16777216 bytes", None, NORMAL),
@@ -160,43 +137,47 @@ BLOCKING_CASES = [
 ]
 
 
-def our_client():
+def our_client(variant, certificates):
     """Every server and our client."""
+    tls = [certificates("good.pem"), certificates("good.key")] if variant.is_secure else []
     for name, command, cases in [
-        ("websockets", [PYTHON, "websockets_server.py"], CLIENT_CASES),
-        ("ws", [NODE, "ws_server.mjs"], CLIENT_CASES),
-        ("blocking", [PYTHON, "blocking_server.py"], BLOCKING_CASES),
+        ("websockets", [*PYTHON, "websockets_server.py"], CLIENT_CASES),
+        ("ws", [*NODE, "ws_server.mjs"], CLIENT_CASES),
+        ("blocking", [*PYTHON, "blocking_server.py"], BLOCKING_CASES),
     ]:
-        with Server(*command) as server:
-            for case, *what in cases:
-                report(f"echo_client -> {name}", case, client_case(server, *what))
+        with Server(*command, *tls) as server:
+            for case, path, args, stdout, stderr, seen in cases:
+                client = echo_client(variant, certificates, f"{server.url}/{path}", *args)
+                record = server.record() if seen is not None else {}
+                why = client.differs(stdout, stderr)
+                if name == "blocking":
+                    seen = seen | {"close_notify": variant.is_secure}
+                if any(record.get(key) != value for key, value in (seen or {}).items()):
+                    why = why or f"the server saw {record}, not {seen}"
+                report(variant, f"echo_client -> {name}", case, why)
 
 
-def client_case(server, path, args, stdout, stderr, seen):
-    """Why it failed, if it did."""
-    if "--timeout" not in args:
-        args = [*args, "--timeout", str(PATIENCE)]
-    client = subprocess.run(
-        [os.path.join(EXAMPLES, "echo_client"), f"{server.url}/{path}", *args], capture_output=True, text=True
-    )
-    record = server.record() if seen is not None else {}
-    if client.returncode != (0 if stderr is None else FAILS):
-        return f"exit code {client.returncode}: {client.stderr.strip()}"
-    if stdout not in client.stdout:
-        return f"it printed {client.stdout!r}"
-    if (stderr or "") not in client.stderr:
-        return f"it complained {client.stderr!r}"
-    wrong = {key: record.get(key) for key, value in (seen or {}).items() if record.get(key) != value}
-    if wrong:
-        return f"the server saw {record}, not {seen}"
-    return None
+def unix_socket(certificates):
+    path = certificates("socket")
+    with Server(*PYTHON, "websockets_server.py", "--unix", path) as server:
+        for variant in PLAIN:
+            client = echo_client(variant, certificates, f"{server.url}/echo", "--unix", path, *texts("Hello"))
+            report(variant, "echo_client -> websockets", "a Unix socket", client.differs("closed: 1000", None))
 
 
 def main():
-    our_server()
-    our_client()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as directory:
+        certificates = Certificates(directory)
+        for variant in VARIANTS:
+            our_server(variant, certificates)
+            our_client(variant, certificates)
+        unix_socket(certificates)
+        tls_trust.run(certificates)
+        tls_endings.run(certificates)
+        proxies.run(certificates)
     failed = results.count(False)
-    print(f"{results.count(True)} passed, {failed} failed")
+    print(f"{results.count(True)} passed, {failed} failed, in {time.monotonic() - began:.0f} seconds")
     sys.exit(1 if failed else 0)
 
 

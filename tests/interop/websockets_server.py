@@ -3,6 +3,9 @@
 import asyncio
 import http
 import json
+import socket
+import ssl
+import sys
 
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
@@ -28,13 +31,16 @@ async def answer(ws, path, message, record):
         case "/close":
             await ws.close(4000, "enough")
         case "/vanish":
-            ws.transport.write_eof()
+            # Without a Close frame, and without close_notify.
+            ws.transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
             ws.transport.abort()
 
 
 async def handle(ws):
     path = ws.request.path
+    headers = ws.request.headers
     record = {"pongs": 0, "subprotocol": ws.subprotocol}
+    record |= {"color": headers.get("X-Color"), "origin": headers.get("Origin")}
     try:
         if path == "/greeting":
             await ws.send("welcome")
@@ -67,17 +73,26 @@ def choose(ws, offered):
 
 
 async def main():
+    scheme, where = "ws", {"host": "127.0.0.1", "port": 0}
+    match sys.argv[1:]:
+        case ["--unix", path]:
+            where = {"unix": True, "path": path}
+        case [certificate, key]:
+            tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            tls.load_cert_chain(certificate, key)
+            scheme, where["ssl"] = "wss", tls
     server = await serve(
         handle,
-        "127.0.0.1",
-        0,
         max_size=None,
         ping_interval=None,
         select_subprotocol=choose,
         process_request=refuse,
         process_response=tamper,
+        **where,
     )
-    print("listening ws://127.0.0.1:%d" % server.sockets[0].getsockname()[1], flush=True)
+    address = server.sockets[0].getsockname()
+    at = "localhost" if isinstance(address, str) else f"127.0.0.1:{address[1]}"
+    print(f"listening {scheme}://{at}", flush=True)
     await server.serve_forever()
 
 

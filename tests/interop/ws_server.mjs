@@ -1,6 +1,9 @@
 // Node's `ws` as a server; the path says how it behaves. Keep in step with websockets_server.py.
 
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import http from "node:http";
+import https from "node:https";
 import { WebSocketServer } from "ws";
 
 async function answer(ws, path, data, binary, record) {
@@ -34,9 +37,12 @@ async function answer(ws, path, data, binary, record) {
   }
 }
 
+const [cert, key] = process.argv.slice(2);
+const listener = cert
+  ? https.createServer({ cert: readFileSync(cert), key: readFileSync(key) })
+  : http.createServer();
 const server = new WebSocketServer({
-  host: "127.0.0.1",
-  port: 0,
+  server: listener,
   maxPayload: 0,
   handleProtocols: (offered, request) =>
     request.url === "/wrong-subprotocol" ? "another" : offered.has("chat") && "chat",
@@ -45,7 +51,8 @@ const server = new WebSocketServer({
 
 server.on("connection", (ws, request) => {
   const path = request.url;
-  const record = { pongs: 0, subprotocol: ws.protocol || null };
+  const { "x-color": color, origin } = request.headers;
+  const record = { pongs: 0, subprotocol: ws.protocol || null, color, origin };
   let last = Promise.resolve();
   ws.on("message", (data, binary) => {
     last = last.then(() => answer(ws, path, data, binary, record));
@@ -59,4 +66,6 @@ server.on("connection", (ws, request) => {
   if (path === "/bye") ws.close(1001);
 });
 
-server.on("listening", () => console.log(`listening ws://127.0.0.1:${server.address().port}`));
+listener.listen(0, "127.0.0.1", () =>
+  console.log(`listening ${cert ? "wss" : "ws"}://127.0.0.1:${listener.address().port}`),
+);
