@@ -348,6 +348,11 @@ impl Utf8Buffer {
         self.len - self.validator.as_ref().map_or(0, Validator::unfinished)
     }
 
+    /// The message so far, up to the last whole character of a text.
+    pub(crate) fn whole(&self) -> &[u8] {
+        self.storage.get(..self.whole_len()).unwrap_or_default()
+    }
+
     /// The text so far, up to its last whole character; nothing of a message that is not text.
     #[inline]
     pub(crate) fn as_str(&self) -> &str {

@@ -39,7 +39,11 @@ fn payload(id: usize, len: usize) -> Vec<u8> {
 /// A message that tells by its bytes where in a script it stands.
 fn message(id: usize, len: usize) -> Message {
     let payload = payload(id, len);
-    if id % 2 == 0 { Message::binary(payload) } else { Message::text(String::from_utf8(payload).unwrap()) }
+    if id.is_multiple_of(2) {
+        Message::binary(payload)
+    } else {
+        Message::text(String::from_utf8(payload).unwrap())
+    }
 }
 
 fn connection(role: Role) -> Connection {

@@ -5,40 +5,20 @@
 //! order; the failure is reported once; and how the connection ended is told as it was.
 #![cfg(all(feature = "tokio", feature = "futures"))]
 
+#[path = "faults/bytes.rs"]
+mod bytes;
+#[path = "faults/front.rs"]
+mod front;
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod support;
 
-use futures_util::future::join;
-use futures_util::{AsyncReadExt, AsyncWriteExt};
-use sansocket::asynchronous::{Futures, Handshake, Tokio, Transport, WebSocket};
+use front::{Blocking, Front};
+use sansocket::asynchronous::{Futures, Tokio, WebSocket};
 use sansocket::handshake::{client::Request, server::Options};
-use sansocket::{
-    CloseCode, CloseFrame, CloseInfo, Config, Connection, Error, Message, ProtocolError, Role, SendError,
-    blocking,
-};
+use sansocket::{CloseCode, CloseFrame, CloseInfo, Config, Error, Message, ProtocolError, Role, SendError};
 use std::io::ErrorKind;
 use support::end::Seen;
-use support::net::{Call, Fault, Line, Speed};
-
-/// A connection, by one of the front ends. A blocking call is a future that is ready at once.
-trait Front: Sized {
-    /// An interrupted call is made again.
-    const RETRIES: bool;
-    /// A stream can say that it has read more than it was asked for.
-    const CAN_LIE: bool;
-
-    fn over(line: &Line, role: Role) -> Self;
-    async fn client(line: &Line) -> Result<Self, Error>;
-    async fn accept(line: &Line) -> Result<Self, Error>;
-    async fn read(&mut self) -> Result<Option<Message>, Error>;
-    async fn send(&mut self, message: &Message) -> Result<(), Error>;
-    async fn flush(&mut self) -> Result<(), Error>;
-    async fn close(&mut self) -> Result<CloseInfo, Error>;
-    fn info(&self) -> Option<CloseInfo>;
-    fn buffered(&self) -> usize;
-    /// Splits it; one half echoes what the other reads, until the end.
-    async fn echo_in_halves(self, log: &mut Log);
-}
+use support::net::{Call, Context, Fault, Line, Speed};
 
 const BYE: CloseCode = CloseCode::GOING_AWAY;
 
@@ -52,153 +32,6 @@ fn request() -> Request {
 
 fn options() -> Options {
     Options::new().config(config())
-}
-
-macro_rules! asynchronous {
-    ($transport:ident, $can_lie:literal) => {
-        impl Front for WebSocket<$transport<Line>> {
-            const RETRIES: bool = false;
-            const CAN_LIE: bool = $can_lie;
-
-            fn over(line: &Line, role: Role) -> Self {
-                Self::from_connection(line.clone(), Connection::with_seed(role, config(), [3; 32]))
-            }
-
-            async fn client(line: &Line) -> Result<Self, Error> {
-                Self::client(line.clone(), request(), config()).await
-            }
-
-            async fn accept(line: &Line) -> Result<Self, Error> {
-                let mut handshake = Handshake::new(line.clone(), options());
-                if let Err(error) = handshake.read().await {
-                    // It comes to an end, whatever that is.
-                    let _again = handshake.read().await;
-                    return Err(error);
-                }
-                handshake.accept().await
-            }
-
-            async fn read(&mut self) -> Result<Option<Message>, Error> {
-                self.read().await
-            }
-
-            async fn send(&mut self, message: &Message) -> Result<(), Error> {
-                self.send(message).await
-            }
-
-            async fn flush(&mut self) -> Result<(), Error> {
-                self.flush().await
-            }
-
-            async fn close(&mut self) -> Result<CloseInfo, Error> {
-                self.close(CloseFrame::from(BYE)).await
-            }
-
-            fn info(&self) -> Option<CloseInfo> {
-                self.close_info().cloned()
-            }
-
-            fn buffered(&self) -> usize {
-                self.buffered_amount()
-            }
-
-            async fn echo_in_halves(self, log: &mut Log) {
-                let (mut reader, mut writer) = self.split();
-                let mut other = writer.clone();
-                loop {
-                    let message = reader.read().await;
-                    let sent = match &message {
-                        Ok(Some(message)) => join(writer.feed(message), other.flush()).await,
-                        _ => (Ok(()), writer.flush().await),
-                    };
-                    if !log.note_read(message, [sent.0, sent.1]) {
-                        break;
-                    }
-                }
-                assert!(matches!(reader.read().await, Ok(None) | Err(Error::Closed)));
-                assert_eq!(writer.buffered_amount(), 0);
-                log.info = reader.close_info();
-            }
-        }
-    };
-}
-
-asynchronous!(Futures, true);
-asynchronous!(Tokio, false);
-
-struct Blocking(blocking::WebSocket<Line>, Line);
-
-/// Calls again as long as it would block.
-fn retry<R>(line: &Line, mut call: impl FnMut() -> Result<R, Error>) -> Result<R, Error> {
-    for _ in 0..1000 {
-        match call() {
-            Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => line.net().step(),
-            result => return result,
-        };
-    }
-    panic!("it would block for ever");
-}
-
-impl Front for Blocking {
-    const RETRIES: bool = true;
-    const CAN_LIE: bool = true;
-
-    fn over(line: &Line, role: Role) -> Self {
-        let connection = Connection::with_seed(role, config(), [3; 32]);
-        Self(blocking::WebSocket::from_connection(line.clone(), connection), line.clone())
-    }
-
-    async fn client(line: &Line) -> Result<Self, Error> {
-        Ok(Self(blocking::WebSocket::client(line.clone(), request(), config())?, line.clone()))
-    }
-
-    async fn accept(line: &Line) -> Result<Self, Error> {
-        let mut handshake = blocking::Handshake::new(line.clone(), options());
-        retry(line, || handshake.read().map(|_| ()))?;
-        Ok(Self(handshake.accept()?, line.clone()))
-    }
-
-    async fn read(&mut self) -> Result<Option<Message>, Error> {
-        retry(&self.1, || self.0.read())
-    }
-
-    async fn send(&mut self, message: &Message) -> Result<(), Error> {
-        retry(&self.1, || self.0.send(message))
-    }
-
-    async fn flush(&mut self) -> Result<(), Error> {
-        retry(&self.1, || self.0.flush())
-    }
-
-    async fn close(&mut self) -> Result<CloseInfo, Error> {
-        retry(&self.1, || self.0.close(CloseFrame::from(BYE)))
-    }
-
-    fn info(&self) -> Option<CloseInfo> {
-        self.0.close_info().cloned()
-    }
-
-    fn buffered(&self) -> usize {
-        self.0.buffered_amount()
-    }
-
-    async fn echo_in_halves(self, log: &mut Log) {
-        let Self(ws, line) = self;
-        let (mut reader, writer) = ws.split().unwrap();
-        loop {
-            let message = retry(&line, || reader.read());
-            let sent = match &message {
-                Ok(Some(message)) => retry(&line, || writer.send(message)),
-                _ => Ok(()),
-            };
-            if !log.note_read(message, [sent, retry(&line, || writer.flush())]) {
-                break;
-            }
-        }
-        assert!(matches!(reader.read(), Ok(None) | Err(Error::Closed)));
-        assert_eq!(writer.buffered_amount(), 0);
-        log.info = reader.close_info();
-    }
 }
 
 /// What an application sees.
@@ -225,7 +58,7 @@ impl Log {
             Ok(message) => self.got.extend(message),
             Err(error) => self.note(Err::<(), _>(error)),
         }
-        sent.map(|sent| self.note(sent));
+        sent.into_iter().for_each(|sent| self.note(sent));
         more
     }
 }
@@ -373,17 +206,6 @@ fn play<F: Front>(
     true
 }
 
-/// Says in a panic where it was.
-struct Context(String);
-
-impl Drop for Context {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("in {}", self.0);
-        }
-    }
-}
-
 /// Lets each call go wrong in each way; how many ways that makes.
 fn play_all<F: Front>() {
     for scenario in SCENARIOS {
@@ -402,90 +224,10 @@ fn play_all<F: Front>() {
     }
 }
 
-/// The same for a stream of bytes, which also must not end where its peer did not end it. False: it did not come
-/// to the fault.
-fn play_bytes<T: Transport + From<Line> + Unpin>(
-    role: Role,
-    speed: Speed,
-    (call, n, fault): (Call, usize, Fault),
-) -> bool {
-    let _context = Context(format!("{role:?} {speed:?} {call:?} {n} {fault:?}"));
-    let line = Line::new(role, speed);
-    let mut net = line.net();
-    (net.fault, net.gives_up) = (Some((call, n, fault)), true);
-    let sent: Vec<u8> = messages().iter().flat_map(Message::as_bytes).copied().collect();
-    for part in sent.chunks(15_000) {
-        net.peer.connection.send(part).unwrap();
-    }
-    net.peer.connection.close(CloseFrame::from(BYE)).unwrap();
-    drop(net);
-    let connection = Connection::with_seed(role, config(), [3; 32]);
-    let mut stream = WebSocket::<T>::from_connection(line.clone(), connection).into_byte_stream();
-    let (mut got, mut written, mut buffer) = (Vec::new(), 0, [0; 7000]);
-    let (ended, closed) = line.finish(async {
-        // The peer's Close frame may come before all is written.
-        while written < sent.len()
-            && let Ok(n) = stream.write(&sent[written..]).await
-        {
-            written += n;
-        }
-        let ended = loop {
-            match stream.read(&mut buffer).await {
-                Ok(0) => break Ok(()),
-                Ok(n) => got.extend_from_slice(&buffer[..n]),
-                Err(error) => break Err(error),
-            }
-        };
-        let again = stream.read(&mut buffer).await;
-        assert_eq!(
-            again.map_err(|error| error.kind()),
-            ended.as_ref().map(|()| 0).map_err(|_| ErrorKind::BrokenPipe)
-        );
-        assert_eq!(stream.write(b"late").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
-        (ended, stream.close().await)
-    });
-    while line.net().step() {}
-    let net = line.net();
-    let info = stream.close_info().unwrap();
-    assert!(sent.starts_with(&got), "{} bytes", got.len());
-    assert_eq!(ended.is_ok(), got == sent && info.received.code == BYE, "{ended:?} {info:?}");
-    let echo: Vec<u8> = net
-        .peer
-        .seen
-        .iter()
-        .flat_map(|seen| if let Seen::Binary(bytes) = seen { &bytes[..] } else { &[] })
-        .copied()
-        .collect();
-    assert!(
-        sent[..written].starts_with(&echo) && (echo.len() == written || !info.clean),
-        "{} of {written}",
-        echo.len()
-    );
-    if net.fault.is_some() || matches!(fault, Fault::Short | Fault::Blocks) {
-        assert!(ended.is_ok() && closed.is_ok() && info.clean, "{ended:?} {closed:?} {info:?}");
-    }
-    net.fault.is_none()
-}
-
-fn play_all_bytes<T: Transport + From<Line> + Unpin>(can_lie: bool) {
-    for (role, speed) in ROLES.into_iter().flat_map(|role| SPEEDS.map(|speed| (role, speed))) {
-        for (call, fault) in [Call::Read, Call::Write, Call::Flush, Call::Close]
-            .into_iter()
-            .flat_map(|call| FAULTS.map(|fault| (call, fault)))
-        {
-            if fault == Fault::Lies && call == Call::Read && !can_lie {
-                continue;
-            }
-            let made = (0..).take_while(|&n| play_bytes::<T>(role, speed, (call, n, fault))).count();
-            println!("{made:4} bytes {role:?} {call:?} {fault:?}");
-        }
-    }
-}
-
 #[test]
 fn futures() {
     play_all::<WebSocket<Futures<Line>>>();
-    play_all_bytes::<Futures<Line>>(true);
+    bytes::play_all::<Futures<Line>>(true);
 }
 
 #[test]
@@ -493,7 +235,7 @@ fn tokio_() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let _entered = runtime.enter();
     play_all::<WebSocket<Tokio<Line>>>();
-    play_all_bytes::<Tokio<Line>>(false);
+    bytes::play_all::<Tokio<Line>>(false);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use crate::{Args, Missing, Result, connected, describe, tls_config};
 use futures_rustls::TlsConnector;
-use sansocket::futures::{self, WebSocket};
+use sansocket::futures;
 use sansocket::rustls::pki_types::ServerName;
 use sansocket::{CloseCode, CloseFrame, Connect, Message, Proxy};
 use smol::Timer;
@@ -15,7 +15,7 @@ pub(crate) fn talk(connect: Connect, args: &Args, messages: Vec<Message>) -> Res
     smol::block_on(async {
         // With a timer, the deadlines of `Config` hold by themselves.
         let stream = futures::with_timer(dial(&connect, args).await?, Timer::at);
-        let ws: WebSocket<Box<dyn Stream>> = futures::connect(stream, connect).await?;
+        let ws = futures::connect(stream, connect).await?;
         connected(ws.protocol());
         let (mut reader, mut writer) = ws.split();
 

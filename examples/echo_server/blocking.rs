@@ -47,7 +47,8 @@ fn serve_tls(stream: TcpStream, tls: Arc<ServerConfig>, options: Arc<Options>) -
     let (mut stream, _) = ws.into_parts();
     stream.conn.send_close_notify();
     let flushed = stream.flush();
-    result.and(flushed.map_err(Error::from))
+    result?;
+    Ok(flushed?)
 }
 
 /// Over TCP the deadlines of `Config` hold by themselves. Over any other stream they are looked at when it

@@ -3,7 +3,7 @@
 use crate::{PAUSE, TLS_TIMEOUT, log};
 use futures_rustls::TlsAcceptor;
 use sansocket::Error;
-use sansocket::futures::{self, WebSocket};
+use sansocket::futures;
 use sansocket::handshake::server::Options;
 use sansocket::rustls::ServerConfig;
 use smol::future::FutureExt;
@@ -24,7 +24,7 @@ where
 {
     // With a timer, the deadlines of `Config` hold by themselves.
     let stream = futures::with_timer(stream, Timer::at);
-    let mut ws: WebSocket<S> = futures::accept_with(stream, options).await?;
+    let mut ws = futures::accept_with(stream, options).await?;
     while let Some(message) = ws.read().await? {
         ws.feed(message).await?;
     }

@@ -12,7 +12,6 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
 use sansocket::Config;
 use sansocket::handshake::server::Options;
-use sansocket::rustls::ServerConfig;
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt::Display;
@@ -104,13 +103,11 @@ fn serve(args: Args) -> Result<Infallible, Box<dyn Error>> {
         TcpListener::bind(&args.addr).map_err(|error| format!("cannot listen on {}: {error}", args.addr))?;
     let scheme = if tls.is_some() { "wss" } else { "ws" };
     say(format_args!("listening on {scheme}://{}", listener.local_addr()?))?;
-    let listen: fn(TcpListener, Option<Arc<ServerConfig>>, Arc<Options>) -> io::Result<Infallible> =
-        match args.front_end {
-            FrontEnd::Blocking => blocking::listen,
-            FrontEnd::Tokio => tokio::listen,
-            FrontEnd::Futures => futures::listen,
-        };
-    Ok(listen(listener, tls, options)?)
+    Ok(match args.front_end {
+        FrontEnd::Blocking => blocking::listen(listener, tls, options),
+        FrontEnd::Tokio => tokio::listen(listener, tls, options),
+        FrontEnd::Futures => futures::listen(listener, tls, options),
+    }?)
 }
 
 /// How long a client may take for TLS's handshake; the WebSocket's has a time of its own.

@@ -242,7 +242,7 @@ impl Receiver {
     pub(crate) fn keep(&mut self, descriptor: Descriptor) {
         let payload = match descriptor.place {
             Place::Shared { at, len } => Bytes::copy_from_slice(self.input.get(at, len)),
-            Place::Collected if self.streaming => Bytes::copy_from_slice(self.collected.as_bytes()),
+            Place::Collected if self.streaming => Bytes::copy_from_slice(self.collected.whole()),
             Place::Collected => self.collected.take(),
             Place::Kept => Bytes::new(),
         };

@@ -1,5 +1,5 @@
 use super::support::end::Seen;
-use super::support::net::{Line, Speed};
+use super::support::net::{Context, Line, Speed};
 use super::support::wire::frames;
 use super::{connection, message, payload};
 use sansocket::asynchronous::Transport;
@@ -62,6 +62,8 @@ impl Op {
 /// A connection as the front end has it: whole, or in halves.
 pub(crate) trait Subject<T: Transport>: Sized {
     fn new(line: Line, connection: Connection) -> Self;
+    /// The same connection, taken apart and put together.
+    fn again(self, line: Line) -> Self;
     async fn act(&mut self, id: usize, op: Op, got: &mut Vec<Message>) -> Result<(), Error>;
     async fn read(&mut self) -> Result<Option<Message>, Error>;
     fn state(&self) -> State;
@@ -74,6 +76,17 @@ pub(crate) enum Coming {
     Message(usize),
     Parts(&'static [usize]),
     Ping(usize),
+}
+
+/// What is done when a call was dropped.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum After {
+    /// The next call of the script.
+    Next,
+    /// The same call.
+    Again,
+    /// The connection is taken apart and put together, and then the next call is made.
+    Parts,
 }
 
 /// A script, and the network that it is played over.
@@ -98,7 +111,7 @@ impl Case {
                 Coming::Parts(parts) => {
                     let mut whole = Vec::new();
                     for (at, &len) in parts.iter().enumerate() {
-                        peer.send_fragment(&payload(i + at, len), at + 1 == parts.len()).unwrap();
+                        peer.send_fragment(payload(i + at, len), at + 1 == parts.len()).unwrap();
                         whole.extend(payload(i + at, len));
                     }
                     sent.push(Message::binary(whole));
@@ -109,9 +122,10 @@ impl Case {
         sent
     }
 
-    /// Plays the script; the call at `dropped` is polled `k` times at most, and then done `again` or not. False:
+    /// Plays the script; the call at `dropped` is polled `k` times at most, and then done what comes `after`. False:
     /// it was ready by then.
-    fn play<T: Transport, S: Subject<T>>(&self, role: Role, dropped: usize, k: usize, again: bool) -> bool {
+    fn play<T: Transport, S: Subject<T>>(&self, role: Role, dropped: usize, k: usize, after: After) -> bool {
+        let _context = Context(format!("{role:?} {dropped} {k} {after:?} {self:?}"));
         let line = Line::new(role, self.speed);
         let sent = self.peer_sends(&line);
         let mut subject = S::new(line.clone(), connection(role));
@@ -132,7 +146,10 @@ impl Case {
                     (Some(error), _) => panic!("{op:?}: {error:?}"),
                 }
                 was_dropped |= done.is_none();
-                if done.is_some() || !again {
+                if done.is_none() && after == After::Parts {
+                    subject = subject.again(line.clone());
+                }
+                if done.is_some() || after != After::Again {
                     break;
                 }
             }
@@ -193,9 +210,10 @@ impl Case {
         let mut ways = 0;
         for dropped in 0..self.ops.len() {
             for k in 0.. {
-                let was_dropped = [false, true].map(|again| self.play::<T, S>(role, dropped, k, again));
-                ways += 2;
-                if was_dropped == [false, false] {
+                let was_dropped = [After::Next, After::Again, After::Parts]
+                    .map(|after| self.play::<T, S>(role, dropped, k, after));
+                ways += 3;
+                if was_dropped == [false; 3] {
                     break;
                 }
             }

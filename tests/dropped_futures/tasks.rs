@@ -1,5 +1,5 @@
 use super::case::{Case, Coming, Expected};
-use super::support::net::{Line, Net, Speed, Woken};
+use super::support::net::{Context, Line, Net, Speed, Woken};
 use super::{BYTEWISE, NARROW, ROLES, STUBBORN, STUTTERING, connection, message, payload, runtime};
 use futures_util::{AsyncReadExt, AsyncWriteExt, SinkExt, StreamExt};
 use sansocket::asynchronous::{Futures, Tokio, Transport, WebSocket};
@@ -7,7 +7,7 @@ use sansocket::{CloseCode, CloseFrame, Message, Role};
 use std::cell::Cell;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::task::{self, Waker};
 
 #[test]
 fn two_tasks_of_which_one_is_dropped() {
@@ -44,6 +44,7 @@ fn share<T: Transport + From<Line> + Unpin>(
     k: usize,
     reader_is_dropped: bool,
 ) -> bool {
+    let _context = Context(format!("{how:?} {speed:?} {role:?} {k} {reader_is_dropped}"));
     let line = Line::new(role, speed);
     let sent = DUET.peer_sends(&line);
     let ws = WebSocket::<T>::from_connection(line.clone(), connection(role));
@@ -177,7 +178,7 @@ impl<'f, F: Future<Output = ()>> Task<'f, F> {
             self.woken = Arc::new(Woken::new(false));
             let waker = Waker::from(Arc::clone(&self.woken));
             self.polls += 1;
-            self.done = self.future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
+            self.done = self.future.as_mut().poll(&mut task::Context::from_waker(&waker)).is_ready();
         }
         is_polled
     }

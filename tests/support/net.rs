@@ -12,7 +12,7 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{self, Poll, Wake, Waker};
 use tokio::io::ReadBuf;
 
 /// How much the network moves.
@@ -149,7 +149,7 @@ impl Line {
             assert!(polls < 100_000, "a future that is never ready");
             let woken = Arc::new(Woken::new(false));
             let waker = Waker::from(Arc::clone(&woken));
-            if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut task::Context::from_waker(&waker)) {
                 return Some(output);
             }
             assert!(Arc::strong_count(&woken) > 2, "pending, and nobody has the waker");
@@ -299,7 +299,7 @@ impl Net {
     }
 
     fn read(&mut self, waker: &Waker, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let (most, fault) = std::task::ready!(self.begin(Call::Read, waker));
+        let (most, fault) = task::ready!(self.begin(Call::Read, waker));
         match fault {
             Some(Fault::Fails(kind) | Fault::Dies(kind)) => return Poll::Ready(Err(kind.into())),
             Some(Fault::Lies) => return Poll::Ready(Ok(buffer.len() + 1)),
@@ -318,7 +318,7 @@ impl Net {
     }
 
     fn write(&mut self, waker: &Waker, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let (most, fault) = std::task::ready!(self.begin(Call::Write, waker));
+        let (most, fault) = task::ready!(self.begin(Call::Write, waker));
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         match fault {
             Some(Fault::Fails(kind) | Fault::Dies(kind)) => return Poll::Ready(Err(kind.into())),
@@ -336,7 +336,7 @@ impl Net {
     }
 
     fn flush(&mut self, waker: &Waker, call: Call) -> Poll<io::Result<()>> {
-        let (_, fault) = std::task::ready!(self.begin(call, waker));
+        let (_, fault) = task::ready!(self.begin(call, waker));
         if let Some(Fault::Fails(kind) | Fault::Dies(kind)) = fault {
             return Poll::Ready(Err(kind.into()));
         }
@@ -352,6 +352,17 @@ fn response(request: &[u8]) -> Vec<u8> {
     let accept = accept_key(&key.as_bytes()[..24]);
     let head = "HTTP/1.1 101 \r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ";
     format!("{head}{accept}\r\n\r\n").into_bytes()
+}
+
+/// Says in a panic where it was.
+pub(crate) struct Context(pub(crate) String);
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("in {}", self.0);
+        }
+    }
 }
 
 /// A waker that notes whether it was woken.
@@ -376,48 +387,52 @@ impl Wake for Woken {
 type Polled<R> = Poll<io::Result<R>>;
 
 impl AsyncRead for Line {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Polled<usize> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut task::Context<'_>, buffer: &mut [u8]) -> Polled<usize> {
         self.net().read(cx.waker(), buffer)
     }
 }
 
 impl AsyncWrite for Line {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Polled<usize> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut task::Context<'_>, bytes: &[u8]) -> Polled<usize> {
         self.net().write(cx.waker(), &[IoSlice::new(bytes)])
     }
 
-    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, s: &[IoSlice<'_>]) -> Polled<usize> {
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut task::Context<'_>,
+        s: &[IoSlice<'_>],
+    ) -> Polled<usize> {
         self.net().write(cx.waker(), s)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<()> {
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Polled<()> {
         self.net().flush(cx.waker(), Call::Flush)
     }
 
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<()> {
+    fn poll_close(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Polled<()> {
         self.net().flush(cx.waker(), Call::Close)
     }
 }
 
 impl tokio::io::AsyncRead for Line {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Polled<()> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut task::Context<'_>, buffer: &mut ReadBuf<'_>) -> Polled<()> {
         // Its buffer knows how much it holds, so that nobody can lie.
-        let n = std::task::ready!(self.net().read(cx.waker(), buffer.initialize_unfilled()))?;
+        let n = task::ready!(self.net().read(cx.waker(), buffer.initialize_unfilled()))?;
         buffer.advance(n);
         Poll::Ready(Ok(()))
     }
 }
 
 impl tokio::io::AsyncWrite for Line {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Polled<usize> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut task::Context<'_>, bytes: &[u8]) -> Polled<usize> {
         AsyncWrite::poll_write(self, cx, bytes)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<()> {
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Polled<()> {
         AsyncWrite::poll_flush(self, cx)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<()> {
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Polled<()> {
         AsyncWrite::poll_close(self, cx)
     }
 }

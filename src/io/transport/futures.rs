@@ -12,6 +12,8 @@ use std::time::Instant;
 /// [`with_timer`](crate::futures::with_timer) gives it one.
 pub struct Futures<S> {
     stream: S,
+    /// How many reads in a row have not had to wait.
+    reads: u8,
     timer: Option<Timer>,
 }
 
@@ -21,6 +23,9 @@ struct Timer {
     /// Fires at the deadline or before it.
     armed: Option<(Instant, Sleep)>,
 }
+
+/// After this many reads other tasks have their turn.
+const READS: u8 = 32;
 
 type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -38,14 +43,14 @@ impl<S> Futures<S> {
                 sleep.await;
             })
         };
-        Self { stream, timer: Some(Timer { make: Box::new(make), armed: None }) }
+        Self { stream, reads: 0, timer: Some(Timer { make: Box::new(make), armed: None }) }
     }
 }
 
 // The bounds tell a stream from a `Futures`, which becomes one as well.
 impl<S: AsyncRead + AsyncWrite + Unpin> From<S> for Futures<S> {
     fn from(stream: S) -> Self {
-        Self { stream, timer: None }
+        Self { stream, reads: 0, timer: None }
     }
 }
 
@@ -73,7 +78,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Futures<S> {
 
     #[inline]
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        // A peer that never stops sending does not get the thread for itself. (tokio sees to that by itself.)
+        if self.reads == READS {
+            self.reads = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        self.reads = if read.is_ready() { self.reads + 1 } else { 0 };
+        read
     }
 
     #[inline]
@@ -132,5 +145,22 @@ impl Timer {
 impl<S: fmt::Debug> fmt::Debug for Futures<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Futures").field("stream", &self.stream).field("timer", &self.timer.is_some()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::io::AllowStdIo;
+    use std::io::Cursor;
+    use std::task::Waker;
+
+    #[test]
+    fn a_peer_that_never_stops_sending_lets_others_have_their_turn() {
+        // It is never pending by itself.
+        let mut stream = Futures::from(AllowStdIo::new(Cursor::new(vec![7; 1000])));
+        let cx = &mut Context::from_waker(Waker::noop());
+        let waits = (0..100).filter(|_| stream.poll_read(cx, &mut [0; 9]).is_pending()).count();
+        assert_eq!(waits, 100 / (usize::from(READS) + 1));
     }
 }
