@@ -232,11 +232,12 @@ async fn writing_with_an_event_ahead<C: Clock>() {
 
 /// Nor does a message whose deadline is held back, because its rest may lie unread, hide the keepalive's.
 async fn writing_with_half_a_message_ahead<C: Clock>() {
-    let (peer, mut ws) = server::<C>(keepalive::<C>().message_timeout(C::UNIT), 256);
+    let keepalive = Keepalive { interval: 5 * C::UNIT, timeout: C::UNIT };
+    let (peer, mut ws) = server::<C>(Config::new().keepalive(keepalive).message_timeout(C::UNIT), 256);
     // More events than are kept.
     peer.put(&frame(0x89, key(), b"").repeat(100));
     peer.put(&frame(0x82, key(), &[7; 100])[..50]);
-    is_over(&due::<C, _>(2, ws.send(vec![7; LARGE])).await);
+    is_over(&due::<C, _>(6, ws.send(vec![7; LARGE])).await);
 }
 
 /// The keepalive's ping waits behind what is being written; whoever takes that is no dead peer.

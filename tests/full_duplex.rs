@@ -55,7 +55,6 @@ fn connections() -> [Connection; 2] {
 
 impl Round {
     /// What each end sends and expects.
-    #[cfg(all(feature = "tokio", feature = "futures"))]
     fn parts(self, progress: &Progress) -> [(Load, Expected); 2] {
         let [a, b] = self.loads::<1>();
         let expected = [b.clone(), a.clone()].map(|loads| Expected::new(loads, progress));

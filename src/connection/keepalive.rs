@@ -161,8 +161,16 @@ impl Timers {
 
     /// When `update` should be called next.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.closing
-            .or_else(|| [self.message_deadline(), self.keepalive_deadline()].into_iter().flatten().min())
+        self.closing.or_else(|| self.deadlines().min())
+    }
+
+    /// The same, without what has passed and is held back.
+    pub(crate) fn next_after(&self, now: Instant) -> Option<Instant> {
+        self.closing.or_else(|| self.deadlines().filter(|deadline| *deadline > now).min())
+    }
+
+    fn deadlines(&self) -> impl Iterator<Item = Instant> {
+        [self.message_deadline(), self.keepalive_deadline()].into_iter().flatten()
     }
 
     fn message_deadline(&self) -> Option<Instant> {

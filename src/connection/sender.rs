@@ -333,7 +333,7 @@ impl Sender {
                 return if unanswered { Err(ProtocolError::CloseTimeout) } else { Ok(None) };
             }
         }
-        Ok(self.timers.next())
+        Ok(if progress.is_blocked { self.timers.next_after(now) } else { self.timers.next() })
     }
 
     /// Whether something may be queued. A pong that waits goes first, or else an application that never

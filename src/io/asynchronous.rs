@@ -10,8 +10,9 @@
 //!
 //! A connection reads and writes with one task; [`split`](WebSocket::split) is for several. It is full
 //! duplex all the same: while [`read`](WebSocket::read) waits, what is queued leaves, pongs included; and
-//! while [`send`](WebSocket::send) waits for a network that takes nothing, it reads on, as far as the next
-//! event. Where both ends send a lot and read little, split.
+//! while [`send`](WebSocket::send) waits for a network that takes nothing, it reads on and keeps what comes for
+//! later: 64 events, as long as those before the last have less than 64 KiB. So two peers that both send a
+//! large message and then read do not wait for each other. Where both ends send more and read little, split.
 //!
 //! # Time
 //!

@@ -390,7 +390,6 @@ impl<T: Transport> Driver<T> {
                 self.sender().abandon();
             }
         }
-        // A message of which the rest may lie unread holds its deadline back: then it says the same again.
         let moved = [self.deadline, until].into_iter().flatten().min() != deadline;
         if self.sender().is_abandoned() || (is_due && moved) { Poll::Ready(()) } else { Poll::Pending }
     }

@@ -24,6 +24,20 @@ use std::{io, sync::Arc};
 /// `Tls` is made: a `rustls::ClientConfig`, or a `native_tls::TlsConnector`. A `ClientConfig` that names no
 /// application protocol (ALPN) is made to ask for `http/1.1`; one that names some is left as it is.
 ///
+/// ```no_run
+/// # #[cfg(feature = "rustls")]
+/// # fn example(roots: sansocket::rustls::RootCertStore, certificates: Vec<sansocket::rustls::pki_types::CertificateDer<'static>>,
+/// #     key: sansocket::rustls::pki_types::PrivateKeyDer<'static>) -> Result<(), Box<dyn std::error::Error>> {
+/// use sansocket::{Connect, blocking, rustls::ClientConfig};
+///
+/// // One's own CA instead of the platform's, and a certificate for this client.
+/// let config = ClientConfig::builder()
+///     .with_root_certificates(roots)
+///     .with_client_auth_cert(certificates, key)?;
+/// let ws = blocking::connect(Connect::new("wss://a.example/chat")?.tls(config))?;
+/// # Ok(()) }
+/// ```
+///
 /// That the server's certificate is valid for the URL's host is always checked, unless such a configuration
 /// was made not to.
 #[cfg_attr(
