@@ -268,9 +268,11 @@ impl<S: Read + Write> Writer<S> {
         {
             return Err(io::Error::from(io::ErrorKind::WouldBlock).into());
         }
-        queue(self.shared.driver().sender())?;
-        // A non-blocking stream takes the rest later.
+        let queued = queue(self.shared.driver().sender());
+        // Even if nothing was queued: the reader leaves what it owes to whoever has the wire. A non-blocking
+        // stream takes the rest later.
         let _all_or_some = self.shared.write(wire, None);
+        queued?;
         self.shared.driver().check_writing()
     }
 }
