@@ -36,7 +36,8 @@ struct TimerConfig {
 enum Ping {
     None,
     /// `heard` is when the peer was last found busy: sending messages, which a pong cannot overtake, or taking
-    /// those that we send, which the ping cannot: its turn comes when so many bytes are written in all.
+    /// those that we send, which the ping cannot: its turn comes when so many bytes are written in all. (And a
+    /// peer that takes them is alive while its pong may lie unread.)
     Sent {
         payload: [u8; 8],
         at: Instant,
@@ -115,7 +116,7 @@ impl Timers {
         self.now = Some(now);
         if let Ping::Sent { heard, turn, .. } = &mut self.ping
             && written != self.written
-            && self.written < *turn
+            && (self.written < *turn || !progress.is_polled)
         {
             *heard = now;
         }

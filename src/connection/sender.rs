@@ -58,7 +58,8 @@ pub struct CloseInfo {
     pub received: CloseFrame,
     /// Who sent its Close frame first; `None` if nobody sent one.
     pub first: Option<Role>,
-    /// Both ends sent a Close frame, and none because of an error.
+    /// Both ends sent a Close frame, ours has left, and neither the peer nor time broke the protocol. What the
+    /// peer's code says is another matter: see `received`.
     pub clean: bool,
 }
 

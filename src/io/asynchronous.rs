@@ -187,7 +187,8 @@ impl<T: Transport> WebSocket<T> {
         Self { driver: Driver::new(stream.into(), connection), wakers: None }
     }
 
-    /// The next message. `None`: the connection was closed cleanly, and stays so.
+    /// The next message. `None`: the peer has closed the connection; [`close_info`](Self::close_info) says how,
+    /// and whether all of ours has left.
     ///
     /// Pings are answered, and what is queued leaves before this waits for input.
     ///
@@ -203,7 +204,7 @@ impl<T: Transport> WebSocket<T> {
     }
 
     /// Lends the next event to `f`, and the sending half beside it: nothing is copied. Pings and pongs
-    /// are events too. `None`: the connection was closed cleanly, and stays so.
+    /// are events too. `None`: the peer has closed the connection, as with [`read`](Self::read).
     ///
     /// What `f` queues leaves when this next waits for input. It may queue up to the
     /// [`high_water_mark`](Config::high_water_mark), and gets
@@ -317,12 +318,11 @@ impl<T: Transport> WebSocket<T> {
         self.close_info().cloned().ok_or(Error::Closed)
     }
 
-    /// Takes note of the time: pings a silent peer, gives up one that does not answer. Returns when to call
-    /// again, or to poll the connection in any other way; `None` if nothing waits. Only for streams
-    /// without a timer: see [`futures`](crate::futures).
+    /// When to poll the connection again at the latest, such as by [`read`](Self::read), which then pings a
+    /// silent peer or gives up one that does not answer; `None` if nothing waits. It moves with what is sent and
+    /// received. Only for streams without a timer: see [`futures`](crate::futures).
     pub fn handle_timeout(&mut self) -> Option<Instant> {
-        self.driver.note_time();
-        self.driver.deadline()
+        self.driver.next_deadline()
     }
 
     /// How far the connection has come.
@@ -396,6 +396,11 @@ impl<T: Transport> WebSocket<T> {
         .await
     }
 
+    /// Whether a Close frame of ours has left, or is on its way, and so everything before it.
+    fn has_said_goodbye(&self) -> bool {
+        self.close_info().is_some_and(|info| info.sent.code != CloseCode::ABNORMAL)
+    }
+
     /// Polls for one of two tasks.
     fn poll_as<R>(
         &mut self,
@@ -441,7 +446,8 @@ impl<T: Transport + Unpin> FusedStream for WebSocket<T> {
     }
 }
 
-/// Closing it is [`close`](WebSocket::close) with the code 1000.
+/// Closing it sends what is queued and a Close frame with the code 1000. What the peer still sends is for the
+/// [`Stream`], which ends when it has answered.
 impl<T: Transport + Unpin> Sink<Message> for WebSocket<T> {
     type Error = Error;
 
@@ -460,7 +466,7 @@ impl<T: Transport + Unpin> Sink<Message> for WebSocket<T> {
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.poll_as(WRITER, cx, |driver, cx| {
             driver.start_close(Some(CloseCode::NORMAL.into()))?;
-            driver.poll_close(cx)
+            driver.poll_flush(cx)
         })
     }
 }

@@ -252,7 +252,8 @@ impl<S: Read + Write> WebSocket<S> {
         Ok(Self { driver: Driver::new(opening.transport, connection) })
     }
 
-    /// The next message. `None`: the connection was closed cleanly, and stays so.
+    /// The next message. `None`: the peer has closed the connection; [`close_info`](Self::close_info) says how,
+    /// and whether all of ours has left.
     ///
     /// Pings are answered, and what is queued leaves before this waits for input.
     ///
@@ -267,7 +268,7 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// Lends the next event to `f`, and the sending half beside it: nothing is copied. Pings and pongs
-    /// are events too. `None`: the connection was closed cleanly, and stays so.
+    /// are events too. `None`: the peer has closed the connection, as with [`read`](Self::read).
     ///
     /// ```no_run
     /// # let mut ws = sansocket::blocking::connect("ws://127.0.0.1:9001")?;

@@ -87,6 +87,25 @@ impl<T: Transport> Driver<T> {
         (old, Driver { transport, connection, phase, writing, unflushed, reads_since_write, deadline })
     }
 
+    /// When to poll again at the latest.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(super) fn next_deadline(&mut self) -> Option<Instant> {
+        // Whether one that has passed was met is for a poll to say, which looks first at what has come.
+        if self.deadline.is_none_or(|deadline| self.transport.now() < deadline) {
+            self.note_time();
+        }
+        [self.deadline, self.gives_up_at()].into_iter().flatten().min()
+    }
+
+    /// Until when something is awaited of a peer that cannot be expected to do it.
+    const fn gives_up_at(&self) -> Option<Instant> {
+        match (&self.writing, &self.phase) {
+            (Writing::Broken { until, .. }, _) => Some(*until),
+            (_, Phase::Ahead { until, .. }) => *until,
+            _ => None,
+        }
+    }
+
     /// When [`note_time`](Self::note_time) is due.
     pub(super) const fn deadline(&self) -> Option<Instant> {
         self.deadline
@@ -329,7 +348,7 @@ impl<T: Transport> Driver<T> {
                 if !T::BLOCKS {
                     self.write_what_goes(cx);
                 }
-                if is_due || self.blocked_beyond_deadline() {
+                if (is_due && !self.transport.has_yielded()) || self.blocked_beyond_deadline() {
                     if writes {
                         self.note_time()
                     } else {
@@ -372,19 +391,19 @@ impl<T: Transport> Driver<T> {
                 Err(_) => break true,
             }
         };
-        let now = self.transport.now();
         if end {
-            let until = Some(later(now, self.connection.close_timeout()));
+            let until = Some(later(self.transport.now(), self.connection.close_timeout()));
             self.phase = Phase::Ahead { then: None, until };
         }
         // The application may have closed, by the sender that was lent to it.
         if !self.sender().is_open() {
             self.note_time();
         }
-        let until = if let Phase::Ahead { until, .. } = self.phase { until } else { None };
+        let until = self.gives_up_at();
         let deadline = [self.deadline, until].into_iter().flatten().min();
-        let is_due = self.transport.poll_deadline(cx, deadline).is_ready();
+        let is_due = self.transport.poll_deadline(cx, deadline).is_ready() && !self.transport.has_yielded();
         if is_due {
+            let now = self.transport.now();
             self.deadline = self.connection.handle_timeout_while(true, now);
             if until.is_some_and(|until| now >= until) {
                 self.sender().abandon();

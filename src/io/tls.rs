@@ -22,7 +22,8 @@ use std::{io, sync::Arc};
 ///
 /// Certificates of one's own, for either side, are a matter of the library's own configuration, from which a
 /// `Tls` is made: a `rustls::ClientConfig`, or a `native_tls::TlsConnector`. A `ClientConfig` that names no
-/// application protocol (ALPN) is made to ask for `http/1.1`; one that names some is left as it is.
+/// application protocol (ALPN) is made to ask for `http/1.1`; one that names some is left as it is, and so is a
+/// `TlsConnector`, which cannot be looked into.
 ///
 /// ```no_run
 /// # #[cfg(feature = "rustls")]

@@ -1,5 +1,7 @@
 //! The front end for tokio: [`connect()`], [`accept`] and a [`WebSocket`] over any of its streams.
 //!
+//! The module is named as the runtime's crate: name it in full, as here, or `use sansocket::tokio as ws`.
+//!
 //! The deadlines of [`Config`](crate::Config) hold by themselves, so the runtime needs its timers on
 //! (`enable_time`, or `enable_all`).
 

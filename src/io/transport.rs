@@ -58,6 +58,10 @@ pub trait Transport: Sealed {
     fn now(&self) -> Instant;
     /// Reads into an initialised buffer. Zero: the stream has ended.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
+    /// Whether the last read was pending only to let other tasks have their turn: there may be bytes.
+    fn has_yielded(&self) -> bool {
+        false
+    }
     /// Writes the beginning of these slices, none of which is empty.
     fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
     /// Sends what the stream itself holds back.

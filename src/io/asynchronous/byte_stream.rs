@@ -1,12 +1,13 @@
 use super::{READER, Transport, WRITER, WebSocket};
 use crate::connection::{CloseInfo, Event, Sender};
 use crate::error::Error;
-use crate::frame::CloseCode;
+use crate::frame::{CloseCode, CloseFrame};
 use crate::io::driver::Driver;
 use bytes::{Buf, Bytes};
 use std::io::{self, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 /// A connection as a stream of bytes, through which any other protocol can tunnel. It reads and writes with
 /// the traits of tokio and of futures-io.
@@ -16,8 +17,8 @@ use std::task::{Context, Poll, ready};
 /// message is an error of the kind [`InvalidData`](io::ErrorKind::InvalidData).
 ///
 /// Shutting it down, or closing it, sends a Close frame (1000): the peer will answer, and what it has sent
-/// until then can still be read. The stream ends where the connection was closed cleanly, and anywhere
-/// else with an error: no end is taken for a whole.
+/// until then can still be read. The stream ends where the peer has closed the connection with 1000, 1001 or
+/// no code, and anywhere else with an error: no end is taken for a whole.
 ///
 /// Its halves may be used by two tasks, by way of `split` in tokio or in futures.
 #[derive(Debug)]
@@ -37,6 +38,11 @@ impl<T: Transport> ByteStream<T> {
         self.ws.close_info()
     }
 
+    /// When to poll it again at the latest; as [`WebSocket::handle_timeout`].
+    pub fn handle_timeout(&mut self) -> Option<Instant> {
+        self.ws.handle_timeout()
+    }
+
     /// The connection, and what was received and not yet read.
     pub fn into_parts(self) -> (WebSocket<T>, Bytes) {
         (self.ws, self.unread)
@@ -50,7 +56,7 @@ impl<T: Transport> ByteStream<T> {
             match ready!(read) {
                 Ok(Some(0)) => {}
                 Ok(Some(n)) => return Poll::Ready(Ok(n)),
-                Ok(None) => return Poll::Ready(Ok(0)),
+                Ok(None) => return Poll::Ready(self.end()),
                 Err(error) => return Poll::Ready(Err(error.into())),
             }
         }
@@ -81,9 +87,21 @@ impl<T: Transport> ByteStream<T> {
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.ws.driver.start_close(Some(CloseCode::NORMAL.into()))?;
         match ready!(self.ws.poll_as(WRITER, cx, Driver::poll_flush)) {
-            // It was closed already, and that was said.
-            Ok(()) | Err(Error::Closed) => Poll::Ready(Ok(())),
-            Err(error) => Poll::Ready(Err(error.into())),
+            // All was written, and then the peer went: that is no news to who closes.
+            Err(Error::Closed) if self.ws.has_said_goodbye() => Poll::Ready(Ok(())),
+            flushed => Poll::Ready(flushed.map_err(io::Error::from)),
+        }
+    }
+
+    /// Zero bytes, if the peer has said that this is all.
+    fn end(&self) -> io::Result<usize> {
+        match self.ws.close_info().map(|info| &info.received) {
+            Some(CloseFrame {
+                code: CloseCode::NORMAL | CloseCode::GOING_AWAY | CloseCode::NO_STATUS,
+                ..
+            }) => Ok(0),
+            Some(other) => Err(io::Error::new(io::ErrorKind::ConnectionAborted, format!("closed: {other}"))),
+            None => Err(io::ErrorKind::ConnectionAborted.into()),
         }
     }
 }

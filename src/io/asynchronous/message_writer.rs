@@ -43,15 +43,23 @@ impl<'a, T: Transport> MessageWriter<'a, T> {
         Self { ws, end, finished: false }
     }
 
-    /// Queues the next part, of the kind of the message. It leaves at the latest with the last.
+    /// Sends the next part, of the kind of the message: queues it, and writes what the network takes at once.
     ///
     /// Cancel-safe: the part is queued when this is ready, and not before.
     ///
     /// # Errors
     /// As for [`WebSocket::send_fragment`].
     pub async fn write<'m>(&mut self, part: impl Into<Outgoing<'m>>) -> Result<(), Error> {
+        if self.finished {
+            return Err(Error::Closed);
+        }
         let mut queue = Some(|sender: &mut Sender| sender.send_fragment(part, false));
-        poll_fn(|cx| self.ws.driver.poll_queue(cx, &mut queue)).await
+        poll_fn(|cx| {
+            ready!(self.ws.driver.poll_queue(cx, &mut queue))?;
+            self.ws.driver.write_what_goes(cx);
+            Poll::Ready(Ok(()))
+        })
+        .await
     }
 
     /// Ends the message, and writes all that is queued.
@@ -69,11 +77,15 @@ impl<'a, T: Transport> MessageWriter<'a, T> {
         if self.end.as_text().is_some() {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidInput, "bytes for a text message")));
         }
+        if self.finished {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         if part.is_empty() {
             return Poll::Ready(Ok(0));
         }
         let mut queue = Some(|sender: &mut Sender| sender.send_fragment(part, false));
         ready!(self.ws.driver.poll_queue(cx, &mut queue)).map_err(io::Error::from)?;
+        self.ws.driver.write_what_goes(cx);
         Poll::Ready(Ok(part.len()))
     }
 

@@ -14,6 +14,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 /// The reading half of a [split](WebSocket::split) connection; a [`Stream`] of messages.
 ///
@@ -68,6 +69,11 @@ impl<T: Transport> Reader<T> {
     /// As there.
     pub async fn read(&mut self) -> Result<Option<Message>, Error> {
         poll_fn(|cx| self.half.poll(cx, Driver::poll_message)).await
+    }
+
+    /// When to poll the connection again at the latest; as [`WebSocket::handle_timeout`].
+    pub fn handle_timeout(&mut self) -> Option<Instant> {
+        self.half.now(Driver::next_deadline)
     }
 
     /// How far the connection has come.
@@ -131,11 +137,7 @@ impl<T: Transport> Writer<T> {
     /// It cannot, and here is the message back: [`QueueFull`](SendError::QueueFull) says to try again.
     pub fn try_send(&mut self, message: impl Into<Message>) -> Result<(), TrySendError> {
         let message = message.into();
-        let (sent, changed) = self.half.driver().watch(|driver| driver.sender().send(message.clone()));
-        if changed {
-            // This writer's own task too: it may wait for a flush.
-            self.half.shared.wakers.wake_all_but(None);
-        }
+        let sent = self.half.now(|driver| driver.sender().send(message.clone()));
         sent.map_err(|reason| TrySendError { message, reason })
     }
 
@@ -230,6 +232,16 @@ impl<T: Transport> Half<T> {
         self.shared.wakers.poll(self.party, cx, |cx| self.driver().watch(|driver| poll(driver, cx)))
     }
 
+    /// Does something that does not wait.
+    fn now<R>(&self, act: impl FnOnce(&mut Driver<T>) -> R) -> R {
+        let (result, changed) = self.driver().watch(act);
+        if changed {
+            // This party's own task too: it may wait for a flush.
+            self.shared.wakers.wake_all_but(None);
+        }
+        result
+    }
+
     /// Closes the connection, with the frame that is taken out of `frame`.
     fn poll_close(
         &self,
@@ -288,8 +300,8 @@ impl<T: Transport> Sink<Message> for Writer<T> {
         self.half.poll(cx, Driver::poll_room)
     }
 
-    fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        self.try_send(message).map_err(|error| error.reason.into())
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+        Ok(self.half.now(|driver| driver.sender().send(message))?)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -297,13 +309,17 @@ impl<T: Transport> Sink<Message> for Writer<T> {
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.half.poll_close(cx, &mut Some(Some(CloseCode::NORMAL.into())))
+        ready!(self.half.poll_close(cx, &mut Some(Some(CloseCode::NORMAL.into()))))?;
+        // What was queued before has left if the Close frame has.
+        let info = self.half.driver().connection.close_info().cloned();
+        let has_left = info.is_some_and(|info| info.sent.code != CloseCode::ABNORMAL);
+        Poll::Ready(if has_left { Ok(()) } else { Err(Error::Closed) })
     }
 }
 
 /// Why a message was not queued, and the message.
 #[derive(Debug, thiserror::Error)]
-#[error("{reason}")]
+#[error("the message was not queued")]
 pub struct TrySendError {
     /// The message, as it was.
     pub message: Message,

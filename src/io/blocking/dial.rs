@@ -97,9 +97,13 @@ fn race(
         match waiting.next() {
             Some(address) => {
                 let done = done.clone();
-                thread::Builder::new().spawn(move || {
+                let attempt = move || {
                     let _too_late = done.send(connect(&address, time));
-                })?;
+                };
+                if let Err(error) = thread::Builder::new().spawn(attempt) {
+                    failed = error;
+                    continue;
+                }
                 running += 1;
             }
             None if running == 0 => return Err(failed.into()),

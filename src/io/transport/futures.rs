@@ -26,6 +26,8 @@ struct Timer {
 
 /// After this many reads other tasks have their turn.
 const READS: u8 = 32;
+/// Stands for the number of reads when they have it.
+const YIELDED: u8 = READS + 1;
 
 type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -80,13 +82,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Futures<S> {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         // A peer that never stops sending does not get the thread for itself. (tokio sees to that by itself.)
         if self.reads == READS {
-            self.reads = 0;
+            self.reads = YIELDED;
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        self.reads = if read.is_ready() { self.reads + 1 } else { 0 };
+        self.reads = match read {
+            Poll::Ready(_) if self.reads < READS => self.reads + 1,
+            Poll::Ready(_) => 1,
+            Poll::Pending => 0,
+        };
         read
+    }
+
+    fn has_yielded(&self) -> bool {
+        self.reads == YIELDED
     }
 
     #[inline]
@@ -161,6 +171,6 @@ mod tests {
         let mut stream = Futures::from(AllowStdIo::new(Cursor::new(vec![7; 1000])));
         let cx = &mut Context::from_waker(Waker::noop());
         let waits = (0..100).filter(|_| stream.poll_read(cx, &mut [0; 9]).is_pending()).count();
-        assert_eq!(waits, 100 / (usize::from(READS) + 1));
+        assert_eq!(waits, 100 / usize::from(YIELDED));
     }
 }

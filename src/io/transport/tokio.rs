@@ -51,6 +51,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Tokio<S> {
         Poll::Ready(Ok(buffer.filled().len()))
     }
 
+    fn has_yielded(&self) -> bool {
+        !::tokio::task::coop::has_budget_remaining()
+    }
+
     #[inline]
     fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let stream = Pin::new(&mut self.stream);
