@@ -16,7 +16,9 @@ mod split;
 mod support;
 
 use sansocket::{Config, Connection, Role};
-use support::load::{Expected, Load, Progress};
+use support::load::Load;
+#[cfg(all(feature = "tokio", feature = "futures"))]
+use support::load::{Expected, Progress};
 
 /// What a connection holds in each direction, in bytes.
 const HELD: usize = 256;
@@ -55,6 +57,7 @@ fn connections() -> [Connection; 2] {
 
 impl Round {
     /// What each end sends and expects.
+    #[cfg(all(feature = "tokio", feature = "futures"))]
     fn parts(self, progress: &Progress) -> [(Load, Expected); 2] {
         let [a, b] = self.loads::<1>();
         let expected = [b.clone(), a.clone()].map(|loads| Expected::new(loads, progress));

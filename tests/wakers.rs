@@ -209,9 +209,11 @@ fn a_stream_that_wakes_its_task_and_does_nothing_is_asked_again_and_then_left_al
     assert!(polls <= 2);
 }
 
+type Polled<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
 /// Runs tasks of which each is polled only when it was woken.
 struct Executor<'a> {
-    tasks: Vec<(Pin<Box<dyn Future<Output = ()> + 'a>>, Arc<Task>)>,
+    tasks: Vec<(Polled<'a>, Arc<Task>)>,
     random: Xorshift,
     polls: usize,
 }
@@ -316,7 +318,8 @@ fn play(seed: u64, peer: &Pipe, moody: bool, executor: &mut Executor<'_>) {
 fn whoever_waits_is_woken_whatever_the_others_do() {
     for seed in 0..2_000 {
         let moody = seed % 4 == 3;
-        let (peer, ws) = server(Config::new().high_water_mark(1 + 100 * (seed as usize % 5)));
+        let (peer, ws) =
+            server(Config::new().high_water_mark(1 + 100 * (usize::try_from(seed % 5).unwrap())));
         if moody {
             ws.get_ref().be_moody();
         }

@@ -129,9 +129,7 @@ impl<S: Read + Write> Reader<S> {
             drop(driver);
             if let Poll::Ready(result) = polled {
                 if matches!(result, Ok(None)) {
-                    // All was written: a writer that has the wire is about to give it back.
-                    let wire = self.shared.wire.lock().unwrap_or_else(PoisonError::into_inner);
-                    let _the_shutdown = self.shared.write(wire, Some(Instant::now()));
+                    self.shared.finish();
                 }
                 if !matches!(result, Ok(Some(_))) {
                     self.shared.end();
@@ -300,6 +298,14 @@ impl<S> Shared<S> {
 }
 
 impl<S: Read + Write> Shared<S> {
+    /// The last of what is owed, at a clean end: that the stream is shut down. A writer that has just written all
+    /// does it; one that is stuck has no time for it.
+    fn finish(&self) {
+        let is_writing = |driver: &mut Driver<Mailbox>| driver.transport.unwritten;
+        drop(self.ended.wait_timeout_while(self.driver(), RETRY, is_writing));
+        let _by_a_writer_or_here = self.write_owed();
+    }
+
     /// Writes what is owed, unless another thread is writing: it will find what was queued before this
     /// was called. Pending if the network does not take it at once, because the peer may be waiting for
     /// us to read. True: something was written.
@@ -368,6 +374,7 @@ impl<S: Read + Write> Shared<S> {
                     *unflushed = false;
                     let mut driver = self.driver();
                     driver.transport.unwritten = false;
+                    self.ended.notify_all();
                     if let Some(buffer) = batch.take_buffer() {
                         pool::give(buffer);
                     }
