@@ -3,7 +3,7 @@
 
 #[path = "full_duplex/blocking.rs"]
 mod blocking;
-#[cfg(feature = "tokio")]
+#[cfg(all(feature = "tokio", feature = "futures"))]
 #[path = "full_duplex/bytes.rs"]
 mod bytes;
 #[cfg(all(feature = "tokio", feature = "futures"))]
@@ -17,8 +17,6 @@ mod support;
 
 use sansocket::{Config, Connection, Role};
 use support::load::Load;
-#[cfg(all(feature = "tokio", feature = "futures"))]
-use support::load::{Expected, Progress};
 
 /// What a connection holds in each direction, in bytes.
 const HELD: usize = 256;
@@ -56,15 +54,6 @@ fn connections() -> [Connection; 2] {
 }
 
 impl Round {
-    /// What each end sends and expects.
-    #[cfg(all(feature = "tokio", feature = "futures"))]
-    fn parts(self, progress: &Progress) -> [(Load, Expected); 2] {
-        let [a, b] = self.loads::<1>();
-        let expected = [b.clone(), a.clone()].map(|loads| Expected::new(loads, progress));
-        let ([[a], [b]], [first, second]) = ([a, b], expected);
-        [(a, first), (b, second)]
-    }
-
     /// What each end sends, by so many writers.
     fn loads<const N: usize>(self) -> [[Load; N]; 2] {
         let Self { seed, total, sizes: [smallest, largest] } = self;

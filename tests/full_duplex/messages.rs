@@ -29,7 +29,17 @@ pub(crate) fn futures_pair() -> [futures::WebSocket<Pipe>; 2] {
     [futures::WebSocket::from_connection(client, a), futures::WebSocket::from_connection(server, b)]
 }
 
-/// Waits for two tasks, and fails as soon as one does.
+impl Round {
+    /// What each end sends and expects.
+    pub(crate) fn parts(self, progress: &Progress) -> [(Load, Expected); 2] {
+        let [a, b] = self.loads::<1>();
+        let expected = [b.clone(), a.clone()].map(|loads| Expected::new(loads, progress));
+        let ([[a], [b]], [first, second]) = ([a, b], expected);
+        [(a, first), (b, second)]
+    }
+}
+
+/// Waits for tasks, and fails as soon as one does.
 pub(crate) async fn both<T>(tasks: impl IntoIterator<Item = JoinHandle<T>>) {
     futures_util::future::try_join_all(tasks).await.unwrap();
 }
