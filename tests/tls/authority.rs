@@ -1,6 +1,7 @@
 //! Certificates, made for one run of the tests.
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+#[cfg(feature = "native-tls")]
 use sansocket::Tls;
 use sansocket::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use sansocket::rustls::server::{WantsServerCert, WebPkiClientVerifier};
