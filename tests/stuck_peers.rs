@@ -98,3 +98,18 @@ fn a_sockets_own_timeout_counts_from_each_call() {
         assert!(begun.elapsed() >= SOON / 4);
     }
 }
+
+/// The reader leaves the reply to a Close frame to a writer that is busy, and that one's own message is refused
+/// now: the reply leaves all the same.
+#[test]
+fn a_close_frame_is_answered_while_others_write() {
+    for _ in 0..300 {
+        let (client, mut server) = pair(Config::new(), config().close_timeout(50 * SOON));
+        let (mut reader, writer) = client.split().unwrap();
+        let writing = thread::spawn(move || while writer.send("one more").is_ok() {});
+        let reading = thread::spawn(move || reader.read());
+        assert!(server.close(None).unwrap().clean);
+        assert_eq!(reading.join().unwrap().unwrap(), None);
+        writing.join().unwrap();
+    }
+}
