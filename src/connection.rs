@@ -13,6 +13,7 @@ mod config;
 mod event;
 mod input;
 mod keepalive;
+mod kept;
 mod output;
 mod random;
 mod receiver;

@@ -1,11 +1,11 @@
 use crate::connection::config::Config;
 use crate::connection::event::{Descriptor, Event, Kind, Payload, Place, Text};
 use crate::connection::input::Input;
+use crate::connection::kept::Kept;
 use crate::error::{Overfilled, ProtocolError};
 use crate::frame::{CloseFrame, Header, Opcode, Role, Rules, mask};
 use crate::utf8::{self, Utf8Buffer};
 use bytes::Bytes;
-use std::collections::VecDeque;
 use std::fmt;
 
 /// The receiving half: bytes in, events out.
@@ -41,16 +41,6 @@ pub struct Receiver {
     messages: u32,
     /// The last poll said `None`, and nothing has come since.
     is_polled: bool,
-}
-
-/// Events that wait to be lent.
-#[derive(Default)]
-struct Kept {
-    events: VecDeque<(Kind, Bytes)>,
-    /// How many bytes those are.
-    size: usize,
-    /// The one that is being lent.
-    lent: Bytes,
 }
 
 /// Where in the stream of frames the receiver is.
@@ -128,8 +118,6 @@ impl Receiver {
     const WINDOW: usize = 8 << 10;
     /// No more of an unfinished message than this is held in the streaming mode.
     const PART: usize = 64 << 10;
-    /// No more events are kept than these, in number, and in bytes without the last.
-    const KEPT: (usize, usize) = (64, 64 << 10);
 
     pub(crate) fn new(role: Role, config: &Config) -> Self {
         Self {
@@ -246,22 +234,17 @@ impl Receiver {
             Place::Collected => self.collected.take(),
             Place::Kept => Bytes::new(),
         };
-        let kept = self.kept.get_or_insert_default();
-        kept.size += payload.len();
-        kept.events.push_back((descriptor.kind, payload));
+        self.kept.get_or_insert_default().push(descriptor.kind, payload);
     }
 
     /// The first of the events that were kept.
     #[cold]
     pub(crate) fn take_kept(&mut self) -> Option<Descriptor> {
-        let kept = self.kept.as_mut()?;
-        let Some((kind, payload)) = kept.events.pop_front() else {
+        let kind = self.kept.as_mut()?.pop();
+        if kind.is_none() {
             self.kept = None;
-            return None;
-        };
-        kept.size -= payload.len();
-        kept.lent = payload;
-        Some(Descriptor { kind, place: Place::Kept })
+        }
+        Some(Descriptor { kind: kind?, place: Place::Kept })
     }
 
     /// Whether events may be kept.
@@ -278,8 +261,7 @@ impl Receiver {
 
     /// Whether another event may be kept.
     pub(crate) fn keeps_more(&self) -> bool {
-        let (events, size) = Self::KEPT;
-        self.kept.as_ref().is_none_or(|kept| kept.events.len() < events && kept.size < size)
+        self.kept.as_ref().is_none_or(|kept| kept.has_room())
     }
 
     /// Whether the peer will send nothing that counts any more.
@@ -393,7 +375,7 @@ impl Receiver {
         let Self { input, collected, kept, phase, .. } = self;
         let bytes = match descriptor.place {
             Place::Shared { at, len } => input.get(at, len),
-            Place::Kept => kept.as_ref().map_or(&[][..], |kept| &kept.lent),
+            Place::Kept => kept.as_ref().map_or(&[][..], |kept| kept.lent()),
             Place::Collected => {
                 return Ok(match descriptor.kind {
                     Kind::Text => Event::Text(Text::own(collected)),
