@@ -1,6 +1,10 @@
 //! What closes and ends say is what has happened: no loss is taken for a success, and nobody innocent is blamed.
 #![cfg(feature = "tokio")]
 
+#[cfg(feature = "futures")]
+#[path = "ends/by_hand.rs"]
+mod by_hand;
+
 use futures_util::{SinkExt, StreamExt, stream};
 use sansocket::bytes::Buf;
 use sansocket::tokio::WebSocket;
