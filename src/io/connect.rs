@@ -236,8 +236,24 @@ pub(super) fn no_address() -> io::Error {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use std::net::TcpListener;
+
+    /// RFC 5737 §3: it "SHOULD NOT appear on the public Internet".
+    pub(in crate::io) const SILENT: &str = "192.0.2.1:80";
+
+    /// One that listens, and where.
+    pub(in crate::io) fn listener() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    /// Where nobody listens any more.
+    pub(in crate::io) fn closed() -> SocketAddr {
+        listener().1
+    }
 
     #[test]
     fn the_families_take_turns_and_the_order_within_each_stays() {

@@ -111,7 +111,7 @@ impl<T: Transport> Driver<T> {
         self.deadline
     }
 
-    /// The next event, for [`lend`](Self::lend). `None`: the connection was closed cleanly.
+    /// The next event, for [`lend`](Self::lend). `None`: the peer has closed the connection.
     #[inline(always)]
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Descriptor>, Error>> {
         if let Phase::Open = self.phase

@@ -140,22 +140,10 @@ fn left(deadline: Instant) -> Result<Duration, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::connect::tests::{SILENT, closed, listener};
     use std::io::ErrorKind;
-    use std::net::TcpListener;
 
     const LONG: Duration = Duration::from_secs(30);
-    /// RFC 5737 §3: it "SHOULD NOT appear on the public Internet".
-    const SILENT: &str = "192.0.2.1:80";
-
-    fn listener() -> (TcpListener, SocketAddr) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        (listener, address)
-    }
-
-    fn closed() -> SocketAddr {
-        listener().1
-    }
 
     fn connect_to(addresses: Vec<SocketAddr>) -> Result<Stream, Error> {
         let connect = Connect::new("ws://a.example").unwrap().addresses(addresses);

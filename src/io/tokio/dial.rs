@@ -136,23 +136,10 @@ async fn encrypt(tls: Tls, host: &str, stream: Stream) -> Result<Stream, Error> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::connect::tests::{SILENT, closed, listener};
     use std::future::pending;
     use std::io::ErrorKind;
-    use std::net::TcpListener;
     use std::time::Duration;
-
-    /// RFC 5737 §3: it "SHOULD NOT appear on the public Internet".
-    const SILENT: &str = "192.0.2.1:80";
-
-    fn listener() -> (TcpListener, SocketAddr) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        (listener, address)
-    }
-
-    fn closed() -> SocketAddr {
-        listener().1
-    }
 
     async fn connect_to(addresses: Vec<SocketAddr>) -> Result<Stream, Error> {
         let connect = Connect::new("ws://a.example").unwrap().addresses(addresses);
