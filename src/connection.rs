@@ -116,8 +116,8 @@ impl Connection {
     }
 
     fn build(role: Role, config: &Config, agreement: Agreement, random: Random) -> Self {
-        let receiver = Receiver::new(role, config);
-        let sender = Sender::new(role, config, random);
+        let receiver = Receiver::new(role, config, &agreement);
+        let sender = Sender::new(role, config, &agreement, random);
         Self { role, receiver, sender, agreement }
     }
 
@@ -366,11 +366,15 @@ impl Connection {
     }
 
     /// Gives back the memory that is needed only while data is under way: the receive buffer, the
-    /// storage of the last message, the drained output. It comes back by itself when needed. For
-    /// connections that idle.
+    /// storage of the last message, the drained output, the compressor and the decompressor. It comes back
+    /// by itself when needed. For connections that idle.
+    ///
+    /// What the peer's next compressed message may refer to is kept. What ours may refer to is not: it will
+    /// be as large as the first one.
     pub fn release_buffers(&mut self) {
         self.receiver.take_buffer();
         self.sender.take_buffer();
+        self.sender.forget();
     }
 
     /// The two halves, borrowed apart: an event that the receiver lends can be sent on without a copy.

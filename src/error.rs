@@ -74,12 +74,20 @@ pub enum ProtocolError {
     /// The header declares more than [`Config::max_frame_size`](crate::Config::max_frame_size).
     #[error("a frame is larger than the limit")]
     FrameTooLarge,
-    /// The fragments exceed [`Config::max_message_size`](crate::Config::max_message_size).
+    /// The fragments, decompressed if they are compressed, exceed
+    /// [`Config::max_message_size`](crate::Config::max_message_size).
     #[error("a message is larger than the limit")]
     MessageTooLarge,
     /// The message goes on beyond [`Config::max_fragments`](crate::Config::max_fragments).
     #[error("a message has more fragments than the limit")]
     TooManyFragments,
+    /// The data of a compressed message is not DEFLATE, or refers to what the peer's window does not hold
+    /// ([RFC 7692 §7.2.2](https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2)).
+    #[error("a compressed message cannot be decompressed")]
+    InvalidDeflate,
+    /// A compressed message has more than 1 024 final blocks.
+    #[error("a compressed message has more final blocks than the limit")]
+    TooManyFinalBlocks,
     /// There was no memory for a message that the limits allow.
     #[error("there is no memory for the message")]
     OutOfMemory,
@@ -116,9 +124,11 @@ impl ProtocolError {
             | Self::CloseTooShort
             | Self::InvalidCloseCode(_) => CloseCode::PROTOCOL_ERROR,
             Self::UnsupportedData => CloseCode::UNSUPPORTED_DATA,
-            Self::InvalidUtf8 | Self::InvalidCloseReason => CloseCode::INVALID_PAYLOAD,
+            Self::InvalidUtf8 | Self::InvalidCloseReason | Self::InvalidDeflate => CloseCode::INVALID_PAYLOAD,
             Self::FrameTooLarge | Self::MessageTooLarge | Self::OutOfMemory => CloseCode::MESSAGE_TOO_BIG,
-            Self::TooManyFragments | Self::MessageTimeout => CloseCode::POLICY_VIOLATION,
+            Self::TooManyFragments | Self::TooManyFinalBlocks | Self::MessageTimeout => {
+                CloseCode::POLICY_VIOLATION
+            }
             Self::PongTimeout | Self::CloseTimeout | Self::UnexpectedEof => return None,
         })
     }

@@ -5,6 +5,8 @@
 //! ```text
 //!  frame        values and pure functions, no state                      RFC 6455 §5, §7.4
 //!    ^
+//!  deflate      messages smaller (feature)                               RFC 7692
+//!    ^
 //!  connection   bytes in -> events out, messages in -> bytes out,
 //!               time comes in as an argument                             §5.4-5.6, §7
 //!  handshake    bytes in -> request/response, hands over a Connection    §4
@@ -22,6 +24,11 @@
 //! - to look at frames: [`frame::Header`], [`frame::inspect`].
 
 pub mod connection;
+#[cfg(feature = "deflate")]
+pub mod deflate;
+#[cfg(not(feature = "deflate"))]
+#[path = "deflate/absent.rs"]
+mod deflate;
 pub mod error;
 pub mod frame;
 pub mod handshake;
@@ -34,6 +41,8 @@ pub use connection::{
     Agreement, CloseInfo, Config, Connection, Event, Keepalive, Output, Payload, Receiver, Sender, State,
     Text,
 };
+#[cfg(feature = "deflate")]
+pub use deflate::Deflate;
 pub use error::{Error, HandshakeError, ProtocolError, SendError};
 pub use frame::{CloseCode, CloseFrame, Opcode, Role};
 pub use http;

@@ -1,6 +1,8 @@
+use crate::deflate::Shape;
 use crate::frame::{Header, Opcode};
 use crate::utf8::Utf8Bytes;
 use bytes::{BufMut, Bytes, BytesMut};
+use std::sync::{Arc, OnceLock};
 
 /// A whole message of the application's: text or binary ([RFC 6455 §5.6]).
 ///
@@ -66,6 +68,10 @@ impl Message {
 /// A server's frame is the same for every peer. A client has to mask each frame with a key of its own
 /// (§5.3), so it gains nothing over [`Connection::send`](crate::Connection::send).
 ///
+/// Where messages are compressed, this one is too, by itself: once for each level and window size that its
+/// connections have, when the first of them sends it. What a connection sends next then refers to nothing before
+/// it, so that a connection which sends only prepared messages needs no compressor at all.
+///
 /// ```
 /// use sansocket::{Config, Connection, PreparedMessage, Role};
 ///
@@ -79,9 +85,27 @@ impl Message {
 #[derive(Clone, Debug)]
 pub struct PreparedMessage {
     opcode: Opcode,
-    /// The whole unmasked frame.
-    frame: Bytes,
+    plain: Frame,
+    /// `None`: it is not to be compressed.
+    deflated: Option<Arc<Forms>>,
+}
+
+/// A whole unmasked frame.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    pub(crate) bytes: Bytes,
     header_len: usize,
+}
+
+/// The compressed forms of a message, in the order in which they were first needed.
+#[derive(Debug, Default)]
+struct Forms(OnceLock<Box<Form>>);
+
+#[derive(Debug)]
+struct Form {
+    shape: Shape,
+    frame: Frame,
+    others: Forms,
 }
 
 impl From<&str> for Message {
@@ -115,6 +139,16 @@ impl From<Bytes> for Message {
 }
 
 impl PreparedMessage {
+    /// Bytes of payload.
+    pub fn len(&self) -> usize {
+        self.plain.bytes.len() - self.plain.header_len
+    }
+
+    /// Whether the payload is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Frames a text.
     pub fn text(text: impl AsRef<str>) -> Self {
         Self::new(Opcode::Text, text.as_ref().as_bytes())
@@ -126,24 +160,69 @@ impl PreparedMessage {
     }
 
     fn new(opcode: Opcode, payload: &[u8]) -> Self {
-        let mut frame = BytesMut::with_capacity(Header::MAX_LEN + payload.len());
-        Header::new(opcode, payload.len() as u64).encode(&mut frame);
-        let header_len = frame.len();
-        frame.put_slice(payload);
-        Self { opcode, frame: frame.freeze(), header_len }
+        let plain = Frame::new(Header::new(opcode, payload.len() as u64), payload);
+        Self { opcode, plain, deflated: Some(Arc::default()) }
+    }
+
+    /// Never compresses it: see [`Outgoing::uncompressed`].
+    #[must_use]
+    pub fn uncompressed(mut self) -> Self {
+        self.deflated = None;
+        self
     }
 
     pub(crate) const fn opcode(&self) -> Opcode {
         self.opcode
     }
 
-    pub(crate) const fn frame(&self) -> &Bytes {
-        &self.frame
+    /// It as it is.
+    pub(crate) const fn plain(&self) -> &Frame {
+        &self.plain
+    }
+
+    /// It as such a compressor leaves it, unless it is not to be compressed.
+    pub(crate) fn deflated(&self, shape: Shape) -> Option<&Frame> {
+        let make = || {
+            let payload = shape.deflate(&self.plain.payload());
+            let header = Header { rsv: Header::RSV1, ..Header::new(self.opcode, payload.len() as u64) };
+            Frame::new(header, &payload)
+        };
+        self.deflated.as_ref().map(|forms| forms.get(shape, make))
     }
 
     /// The payload, not copied.
     pub fn payload(&self) -> Bytes {
-        self.frame.slice(self.header_len..)
+        self.plain.payload()
+    }
+}
+
+impl Frame {
+    fn new(header: Header, payload: &[u8]) -> Self {
+        let mut bytes = BytesMut::with_capacity(Header::MAX_LEN + payload.len());
+        header.encode(&mut bytes);
+        let header_len = bytes.len();
+        bytes.put_slice(payload);
+        Self { bytes: bytes.freeze(), header_len }
+    }
+
+    /// The payload, not copied.
+    pub(crate) fn payload(&self) -> Bytes {
+        self.bytes.slice(self.header_len..)
+    }
+}
+
+impl Forms {
+    /// The form of this shape, made if it is not there: without a lock, because forms are only ever added.
+    fn get(&self, shape: Shape, make: impl Fn() -> Frame) -> &Frame {
+        let mut place = self;
+        loop {
+            let form =
+                place.0.get_or_init(|| Box::new(Form { shape, frame: make(), others: Self::default() }));
+            if form.shape == shape {
+                return &form.frame;
+            }
+            place = &form.others;
+        }
     }
 }
 
@@ -159,10 +238,13 @@ impl From<&Message> for PreparedMessage {
 /// What can be sent: `&str`, `String`, [`Utf8Bytes`] as text; `&[u8]`, `Vec<u8>`, [`Bytes`] as binary;
 /// a [`Message`] as what it is.
 ///
-/// What is borrowed is copied into the output at once; what is owned and large goes out as it is.
+/// What is borrowed is copied into the output at once; what is owned and large goes out as it is. What is to be
+/// compressed is compressed at once.
 #[derive(Clone, Debug)]
 pub struct Outgoing<'m> {
     pub(crate) opcode: Opcode,
+    /// It may be compressed.
+    pub(crate) compress: bool,
     pub(crate) payload: OutgoingPayload<'m>,
 }
 
@@ -178,6 +260,13 @@ impl OutgoingPayload<'_> {
         match self {
             Self::Borrowed(bytes) => bytes.len(),
             Self::Owned(bytes) => bytes.len(),
+        }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Borrowed(bytes) => bytes,
+            Self::Owned(bytes) => bytes,
         }
     }
 
@@ -208,14 +297,23 @@ impl Outgoing<'_> {
 }
 
 impl<'m> Outgoing<'m> {
+    /// Leaves as it is, even where messages are [compressed](crate::Config::deflate), and later messages do not
+    /// refer to it: for what is secret, because the length of a compressed message can give it away
+    /// ([RFC 7692 §8](https://www.rfc-editor.org/rfc/rfc7692#section-8)); or for what is compressed already.
+    #[must_use]
+    pub fn uncompressed(mut self) -> Self {
+        self.compress = false;
+        self
+    }
+
     #[inline(always)]
     const fn borrowed(opcode: Opcode, bytes: &'m [u8]) -> Self {
-        Self { opcode, payload: OutgoingPayload::Borrowed(bytes) }
+        Self { opcode, compress: true, payload: OutgoingPayload::Borrowed(bytes) }
     }
 
     #[inline(always)]
     const fn owned(opcode: Opcode, bytes: Bytes) -> Self {
-        Self { opcode, payload: OutgoingPayload::Owned(bytes) }
+        Self { opcode, compress: true, payload: OutgoingPayload::Owned(bytes) }
     }
 }
 
@@ -314,7 +412,7 @@ mod tests {
     #[test]
     fn a_prepared_message_is_a_frame() {
         let prepared = PreparedMessage::text("Hello");
-        assert_eq!(prepared.frame(), &b"\x81\x05Hello"[..]); // RFC 6455 §5.7
+        assert_eq!(prepared.plain().bytes, &b"\x81\x05Hello"[..]); // RFC 6455 §5.7
         assert_eq!(prepared.payload(), "Hello");
     }
 

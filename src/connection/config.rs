@@ -1,3 +1,4 @@
+use crate::deflate::{Deflate, Params};
 use crate::frame::Opcode;
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ pub struct Config {
     pub(crate) message_timeout: Option<Duration>,
     pub(crate) close_timeout: Duration,
     pub(crate) handshake_timeout: Duration,
+    pub(crate) deflate: Option<Deflate>,
 }
 
 /// How a connection finds out that its peer is gone: it pings a peer that has been silent.
@@ -43,6 +45,8 @@ pub struct Agreement {
     pub(crate) protocol: Option<Box<str>>,
     /// The value of the server's `Sec-WebSocket-Extensions`; empty when none is in use.
     pub(crate) extensions: Box<str>,
+    /// The parameters of permessage-deflate, if that is one of them.
+    pub(crate) deflate: Option<Params>,
 }
 
 impl Agreement {
@@ -60,6 +64,31 @@ impl Agreement {
     pub fn extensions(&self) -> &str {
         &self.extensions
     }
+
+    /// The parameters of permessage-deflate, if messages may be compressed.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(&self) -> Option<&Params> {
+        self.deflate.as_ref()
+    }
+
+    /// The same with compression, for those who negotiate by other means than
+    /// [`handshake`](crate::handshake).
+    ///
+    /// ```
+    /// use sansocket::{Agreement, Config, Connection, Deflate, Role};
+    ///
+    /// let deflate = Deflate::new().server_max_window_bits(12);
+    /// let agreement = Agreement::new().with_deflate(deflate.params());
+    /// let server = Connection::with_agreement(Role::Server, Config::new().deflate(deflate), agreement);
+    /// assert_eq!(server.extensions(), "permessage-deflate; server_max_window_bits=12");
+    /// ```
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn with_deflate(mut self, params: Params) -> Self {
+        self.extensions = params.to_string().into();
+        self.deflate = Some(params);
+        self
+    }
 }
 
 impl Default for Config {
@@ -76,6 +105,7 @@ impl Default for Config {
             message_timeout: None,
             close_timeout: Duration::from_secs(5),
             handshake_timeout: Duration::from_secs(10),
+            deflate: None,
         }
     }
 }
@@ -95,7 +125,8 @@ impl Config {
     }
 
     /// The most bytes that the fragments of a received message may have together (16 MiB). A larger
-    /// message fails the connection with 1009, at the header of the fragment that exceeds it.
+    /// message fails the connection with 1009, at the header of the fragment that exceeds it. Of a compressed
+    /// message the decompressed bytes count: it fails at the first that is too many.
     #[must_use]
     pub fn max_message_size(mut self, bytes: u64) -> Self {
         self.max_message_size = bytes;
@@ -182,6 +213,15 @@ impl Config {
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = timeout;
+        self
+    }
+
+    /// Compresses messages, if the peer agrees (never, by default). A client offers it; a server accepts it
+    /// if the client offers it. Mind what [the documentation](crate::deflate) says of secrets.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn deflate(mut self, deflate: Deflate) -> Self {
+        self.deflate = Some(deflate);
         self
     }
 }

@@ -1,12 +1,15 @@
-use crate::connection::config::Config;
+use crate::connection::config::{Agreement, Config};
 use crate::connection::event::{Descriptor, Event, Kind, Payload, Place, Text};
 use crate::connection::input::Input;
 use crate::connection::kept::Kept;
+use crate::deflate::Inflater;
 use crate::error::{Overfilled, ProtocolError};
 use crate::frame::{CloseFrame, Header, Opcode, Role, Rules, mask};
 use crate::utf8::{self, Utf8Buffer};
 use bytes::Bytes;
 use std::fmt;
+
+mod collect;
 
 /// The receiving half: bytes in, events out.
 ///
@@ -31,6 +34,8 @@ pub struct Receiver {
     input: Input,
     /// The message that `phase` collects.
     collected: Utf8Buffer,
+    /// Decompresses messages, if that was agreed on.
+    inflater: Option<Inflater>,
     /// The whole characters in `collected` have been lent; they go before more comes.
     part_lent: bool,
     /// Events that were found when nobody could take them; they go before all others.
@@ -72,7 +77,8 @@ enum Phase {
 #[derive(Clone, Copy, Debug)]
 struct Unfinished {
     is_text: bool,
-    /// Bytes that its frames so far declare.
+    is_compressed: bool,
+    /// Bytes that its frames so far declare, or what they have become if they are compressed.
     size: u64,
     /// How many frames it has so far.
     fragments: u32,
@@ -118,10 +124,15 @@ impl Receiver {
     const WINDOW: usize = 8 << 10;
     /// No more of an unfinished message than this is held in the streaming mode.
     const PART: usize = 64 << 10;
+    /// The first storage of a compressed message.
+    const LEAST: usize = 256;
 
-    pub(crate) fn new(role: Role, config: &Config) -> Self {
+    pub(crate) fn new(role: Role, config: &Config, agreement: &Agreement) -> Self {
+        let inflater = agreement.deflate.as_ref().map(|params| Inflater::new(params, role));
+        // RFC 7692 §6: "This document allocates the RSV1 bit of the WebSocket header for PMCEs".
+        let rsv = if inflater.is_some() { Header::RSV1 } else { 0 };
         Self {
-            rules: Rules::of(role),
+            rules: Rules { rsv, ..Rules::of(role) },
             max_frame_size: config.max_frame_size,
             max_message_size: config.max_message_size,
             max_fragments: config.max_fragments,
@@ -131,6 +142,7 @@ impl Receiver {
             eof: false,
             input: Input::default(),
             collected: Utf8Buffer::default(),
+            inflater,
             part_lent: false,
             kept: None,
             arrived: 0,
@@ -313,6 +325,7 @@ impl Receiver {
     }
 
     fn discard(&mut self) {
+        self.inflater = None;
         self.input.clear();
         self.part_lent = false;
         self.collected.release();
@@ -323,6 +336,9 @@ impl Receiver {
     pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
         if matches!(self.phase, Phase::Between) {
             self.collected.release();
+            if let Some(inflater) = &mut self.inflater {
+                inflater.release();
+            }
         }
         self.input.take_buffer()
     }
@@ -344,6 +360,7 @@ impl Receiver {
             && let Some(input) = self.input.unread_mut()
             && let Ok(Some((header, header_len))) = Header::decode_by(input, self.rules)
             && header.fin
+            && header.rsv == 0
             && !header.opcode.is_control()
             && self.refused != Some(header.opcode)
             && header.payload_len <= self.max_frame_size.min(self.max_message_size)
@@ -449,8 +466,10 @@ impl Receiver {
                     let frame = Frame { fin: header.fin, key: header.mask, remaining: header.payload_len };
                     self.phase = Phase::Payload(message, frame);
                 }
-                Phase::Payload(..) => {
-                    if let Err(error) = self.collect_shared() {
+                Phase::Payload(message, _) => {
+                    let collected =
+                        if message.is_compressed { self.collect_inflated() } else { self.collect_shared() };
+                    if let Err(error) = collected {
                         return Err(self.fail(error));
                     }
                     if let Some(descriptor) = self.end_of_payload()? {
@@ -477,6 +496,7 @@ impl Receiver {
             Phase::Fragments(message) => message,
             _ => Unfinished {
                 is_text: header.opcode == Opcode::Text,
+                is_compressed: header.rsv & Header::RSV1 != 0,
                 size: 0,
                 fragments: 0,
                 position: self.position(),
@@ -491,7 +511,9 @@ impl Receiver {
         if header.payload_len > self.max_frame_size {
             return Err(ProtocolError::FrameTooLarge);
         }
-        message.size = message.size.saturating_add(header.payload_len);
+        if !message.is_compressed {
+            message.size = message.size.saturating_add(header.payload_len);
+        }
         if message.size > self.max_message_size {
             return Err(ProtocolError::MessageTooLarge);
         }
@@ -527,15 +549,22 @@ impl Receiver {
     /// What to do once all that has come of the frame is collected.
     fn end_of_payload(&mut self) -> Result<Option<Descriptor>, ProtocolError> {
         let Phase::Payload(message, frame) = self.phase else { return Ok(None) };
-        let fin = frame.remaining == 0 && frame.fin;
+        let inflater = self.inflater.as_mut().filter(|_| message.is_compressed);
+        let is_done = frame.remaining == 0 && inflater.as_ref().is_none_or(|inflater| !inflater.is_full());
+        let fin = is_done && frame.fin;
         if fin {
+            if let Some(inflater) = inflater
+                && let Err(error) = inflater.finish()
+            {
+                return Err(self.fail(error));
+            }
             // §5.6: "the whole message MUST contain valid UTF-8"
             if !self.collected.is_complete() {
                 return Err(self.fail(ProtocolError::InvalidUtf8));
             }
             self.phase = Phase::Between;
             self.messages = self.messages.wrapping_add(1);
-        } else if frame.remaining == 0 {
+        } else if is_done {
             self.phase = Phase::Fragments(message);
         }
         self.rules.fragmented = Some(!fin);
@@ -548,89 +577,6 @@ impl Receiver {
         self.part_lent = self.streaming;
         let lend = fin || (self.streaming && self.collected.whole_len() > 0);
         Ok(lend.then_some(Descriptor { kind, place: Place::Collected }))
-    }
-
-    /// The frame that is read straight into its own storage, if this is how things stand.
-    fn direct(&self) -> Option<Frame> {
-        match self.phase {
-            Phase::Payload(_, frame)
-                if frame.remaining > Self::DIRECT
-                    && !self.streaming
-                    && self.input.len() == 0
-                    && self.collected.len() > 0 =>
-            {
-                Some(frame)
-            }
-            _ => None,
-        }
-    }
-
-    /// Makes room in the message's storage for `needed` bytes of the frame, which have come or are about
-    /// to, with some to spare: in all four times what has come, so that the rest of a frame is reserved
-    /// once a quarter of it is there; twice that while nobody knows how many fragments will follow.
-    fn grow(&mut self, frame: Frame, needed: usize) -> Result<(), ProtocolError> {
-        let (len, needed) = (self.collected.len() as u64, needed as u64);
-        let mut wanted = frame.remaining.min(3 * len + 4 * needed);
-        if self.streaming {
-            wanted = needed;
-        } else if !frame.fin {
-            wanted = wanted.max(len.min(self.max_message_size.saturating_sub(len)));
-        }
-        let wanted = usize::try_from(wanted).map_err(|_| ProtocolError::OutOfMemory)?;
-        self.collected.reserve(wanted).map_err(|_| ProtocolError::OutOfMemory)
-    }
-
-    /// Moves what the shared buffer holds of the frame into the message's storage.
-    fn collect_shared(&mut self) -> Result<(), ProtocolError> {
-        loop {
-            let Phase::Payload(message, mut frame) = self.phase else { return Ok(()) };
-            let limit =
-                if self.streaming { Self::PART.saturating_sub(self.collected.len()) } else { usize::MAX };
-            let missing = usize::try_from(frame.remaining).unwrap_or(usize::MAX);
-            let come = missing.min(self.input.len()).min(limit);
-            let n = come.min(message.step());
-            if n == 0 {
-                return Ok(());
-            }
-            if self.collected.room_len() < n {
-                self.grow(frame, come)?;
-            }
-            let (source, room) = (self.input.unread().get(..n), self.collected.room().get_mut(..n));
-            if let (Some(source), Some(room)) = (source, room) {
-                match frame.key {
-                    Some(key) => {
-                        mask::copy(source, room, key);
-                    }
-                    None => room.copy_from_slice(source),
-                }
-            }
-            self.input.consume(n);
-            self.accept(&mut frame, n)?;
-            self.phase = Phase::Payload(message, frame);
-        }
-    }
-
-    /// Takes in `n` bytes of the frame that were read straight into the message's storage.
-    fn collect_direct(&mut self, mut n: usize) -> Result<(), ProtocolError> {
-        let Phase::Payload(message, mut frame) = self.phase else { return Ok(()) };
-        while n > 0 {
-            let step = n.min(message.step());
-            if let (Some(key), Some(window)) = (frame.key, self.collected.room().get_mut(..step)) {
-                mask::apply(window, key);
-            }
-            self.accept(&mut frame, step)?;
-            n -= step;
-        }
-        self.phase = Phase::Payload(message, frame);
-        Ok(())
-    }
-
-    /// The next `n` bytes of the frame stand unmasked behind the message. Here they would be inflated.
-    fn accept(&mut self, frame: &mut Frame, n: usize) -> Result<(), ProtocolError> {
-        self.collected.accept(n).map_err(|_| ProtocolError::InvalidUtf8)?;
-        frame.remaining -= n as u64;
-        frame.key = frame.key.map(|key| mask::rotate(key, n));
-        Ok(())
     }
 }
 

@@ -1,9 +1,10 @@
-use crate::connection::config::Config;
+use crate::connection::config::{Agreement, Config};
 use crate::connection::event::Event;
 use crate::connection::keepalive::{Due, Timers};
 use crate::connection::output::Output;
 use crate::connection::random::Random;
 use crate::connection::receiver::Progress;
+use crate::deflate::{Deflater, pool};
 use crate::error::{ProtocolError, SendError};
 use crate::frame::{CloseCode, CloseFrame, Header, Opcode, Role, mask};
 use crate::message::{Outgoing, OutgoingPayload, PreparedMessage};
@@ -19,8 +20,8 @@ pub struct Sender {
     role: Role,
     random: Random,
     output: Output,
-    /// The type of the message that [`send_fragment`](Self::send_fragment) has not finished.
-    fragment: Option<Opcode>,
+    /// The message that [`send_fragment`](Self::send_fragment) has not finished.
+    unfinished: Option<Unfinished>,
     /// The answer to the newest ping, while there is no room to queue it.
     pong: Option<Bytes>,
     close: CloseState,
@@ -28,6 +29,15 @@ pub struct Sender {
     timers: Timers,
     high_water_mark: usize,
     fragment_size: usize,
+    /// Compresses messages, if that was agreed on.
+    deflater: Option<Deflater>,
+}
+
+/// A message of which a part was sent.
+#[derive(Clone, Copy, Debug)]
+struct Unfinished {
+    opcode: Opcode,
+    is_compressed: bool,
 }
 
 /// How far the closing handshake is, as far as sending is concerned.
@@ -68,18 +78,19 @@ impl Sender {
     /// that only the newest is kept, so that a peer that pings and does not read costs no more.
     const PONG_ROOM: usize = 16 << 10;
 
-    pub(crate) fn new(role: Role, config: &Config, random: Random) -> Self {
+    pub(crate) fn new(role: Role, config: &Config, agreement: &Agreement, random: Random) -> Self {
         Self {
             role,
             random,
             output: Output::default(),
-            fragment: None,
+            unfinished: None,
             pong: None,
             close: CloseState::Open,
             close_info: None,
             timers: Timers::new(config),
             high_water_mark: config.high_water_mark,
             fragment_size: config.fragment_size.unwrap_or(usize::MAX),
+            deflater: Deflater::agreed(config.deflate.as_ref(), agreement.deflate.as_ref(), role),
         }
     }
 
@@ -92,11 +103,11 @@ impl Sender {
     pub fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
         let message = message.into();
         self.begin()?;
-        if self.fragment.is_some() {
+        if self.unfinished.is_some() {
             return Err(SendError::FragmentedMessage);
         }
-        if message.len() > self.fragment_size {
-            return self.send_in_fragments(message);
+        if message.len() > self.fragment_size || self.deflater.is_some() {
+            return self.send_otherwise(message);
         }
         self.put(message.opcode, true, message.payload)
     }
@@ -108,36 +119,50 @@ impl Sender {
     /// As for [`send`](Self::send).
     pub fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), SendError> {
         self.begin()?;
-        if self.fragment.is_some() {
+        if self.unfinished.is_some() {
             return Err(SendError::FragmentedMessage);
         }
-        let frame = message.frame();
+        let mask = self.mask()?;
+        let deflater = self.deflater.as_mut().filter(|deflater| deflater.wants(message.len()));
+        let deflated = deflater.and_then(|deflater| Some((message.deflated(deflater.shape())?, deflater)));
+        let (rsv, frame) = match deflated {
+            Some((frame, deflater)) => {
+                // The peer's decompressor will have seen it, and our compressor has not.
+                deflater.forget();
+                (Header::RSV1, frame)
+            }
+            None => (0, message.plain()),
+        };
         match self.role {
-            Role::Server if frame.len() < Output::INSERTED => self.output.put_raw(frame),
-            Role::Server => self.output.insert(frame.clone()),
+            Role::Server if frame.bytes.len() < Output::INSERTED => self.output.put_raw(&frame.bytes),
+            Role::Server => self.output.insert(frame.bytes.clone()),
             Role::Client => {
-                let payload = message.payload();
-                self.put(message.opcode(), true, OutgoingPayload::Borrowed(&payload))?;
+                let header = Header { rsv, mask, ..Header::new(message.opcode(), 0) };
+                self.queue(header, OutgoingPayload::Borrowed(&frame.payload()));
             }
         }
         Ok(())
     }
 
     /// Queues a part of a message, which ends with the part that says `fin` (§5.4). Until then no other
-    /// message can be sent; control frames can.
+    /// message can be sent; control frames can. What the first part says of
+    /// [compression](Outgoing::uncompressed) holds for all.
     ///
     /// # Errors
     /// As for [`send`](Self::send); and if the part is text and the first was binary, or the reverse.
     pub fn send_fragment<'m>(&mut self, part: impl Into<Outgoing<'m>>, fin: bool) -> Result<(), SendError> {
         let part = part.into();
         self.begin()?;
-        let opcode = match self.fragment {
-            None => part.opcode,
-            Some(first) if first == part.opcode => Opcode::Continuation,
+        let (opcode, message) = match self.unfinished {
+            None => {
+                let is_compressed = self.compresses(&part, fin);
+                (part.opcode, Unfinished { opcode: part.opcode, is_compressed })
+            }
+            Some(message) if message.opcode == part.opcode => (Opcode::Continuation, message),
             Some(_) => return Err(SendError::FragmentType),
         };
-        self.put(opcode, fin, part.payload)?;
-        self.fragment = (!fin).then_some(part.opcode);
+        self.put_part(message.is_compressed, opcode, fin, part.payload)?;
+        self.unfinished = (!fin).then_some(message);
         Ok(())
     }
 
@@ -296,6 +321,15 @@ impl Sender {
         self.output.give_buffer(buffer);
     }
 
+    /// Gives back the compressor, unless a message is unfinished. The next message refers to nothing before it.
+    pub(crate) fn forget(&mut self) {
+        if self.unfinished.is_none()
+            && let Some(deflater) = &mut self.deflater
+        {
+            deflater.forget();
+        }
+    }
+
     /// Takes back the output's memory; only while nothing waits.
     pub(crate) fn take_buffer(&mut self) -> Option<Vec<u8>> {
         self.output.take_buffer()
@@ -362,28 +396,77 @@ impl Sender {
         self.put(opcode, true, OutgoingPayload::Borrowed(payload))
     }
 
+    /// Sends a message that may need several frames, or may be compressed.
     #[cold]
-    fn send_in_fragments(&mut self, message: Outgoing<'_>) -> Result<(), SendError> {
+    #[inline(never)]
+    fn send_otherwise(&mut self, message: Outgoing<'_>) -> Result<(), SendError> {
+        let is_compressed = self.compresses(&message, true);
         let mut opcode = message.opcode;
         let mut rest = message.payload;
         while rest.len() > self.fragment_size {
             let first = rest.split_to(self.fragment_size);
-            self.put(opcode, false, first)?;
+            self.put_part(is_compressed, opcode, false, first)?;
             opcode = Opcode::Continuation;
         }
-        self.put(opcode, true, rest)
+        self.put_part(is_compressed, opcode, true, rest)
     }
 
-    /// Queues a frame. Here a message would be deflated, before it is framed.
+    /// Whether a message that begins with this part, and ends with it if `fin`, is to be compressed.
+    fn compresses(&self, part: &Outgoing<'_>, fin: bool) -> bool {
+        part.compress && self.deflater.as_ref().is_some_and(|deflater| !fin || deflater.wants(part.len()))
+    }
+
+    /// Queues a frame of a message, compressed or not.
+    fn put_part(
+        &mut self,
+        is_compressed: bool,
+        opcode: Opcode,
+        fin: bool,
+        payload: OutgoingPayload<'_>,
+    ) -> Result<(), SendError> {
+        if !is_compressed {
+            return self.put(opcode, fin, payload);
+        }
+        let mask = self.mask()?;
+        let Some(deflater) = &mut self.deflater else { return Ok(()) }; // it is there
+        let mut deflated = pool::scratch();
+        deflater.deflate(payload.as_bytes(), fin, &mut deflated);
+        // RFC 7692 §6.1: "An endpoint MUST NOT set the "Per-Message Compressed" bit of control frames and
+        // non-first fragments of a data message."
+        let rsv = if opcode == Opcode::Continuation { 0 } else { Header::RSV1 };
+        let header = Header { fin, rsv, mask, ..Header::new(opcode, 0) };
+        if deflated.len() > pool::SCRATCH {
+            self.queue(header, OutgoingPayload::Owned(deflated.into()));
+        } else {
+            self.queue(header, OutgoingPayload::Borrowed(&deflated));
+            pool::give_scratch(deflated);
+        }
+        Ok(())
+    }
+
+    /// Queues a frame as it is.
     #[inline(always)]
     fn put(&mut self, opcode: Opcode, fin: bool, payload: OutgoingPayload<'_>) -> Result<(), SendError> {
+        let mask = self.mask()?;
+        self.queue(Header { fin, mask, ..Header::new(opcode, 0) }, payload);
+        Ok(())
+    }
+
+    /// The masking key of the next frame, if it is to have one.
+    #[inline(always)]
+    fn mask(&mut self) -> Result<Option<[u8; 4]>, SendError> {
         // §5.3: "the client MUST pick a fresh masking key from the set of allowed 32-bit values" for each
         // frame.
-        let mask = match self.role {
+        Ok(match self.role {
             Role::Client => Some(self.random.key()?),
             Role::Server => None,
-        };
-        let header = Header { fin, mask, ..Header::new(opcode, payload.len() as u64) };
+        })
+    }
+
+    /// Queues a frame with this header, but for the length, which is that of the payload.
+    #[inline(always)]
+    fn queue(&mut self, header: Header, payload: OutgoingPayload<'_>) {
+        let header = Header { payload_len: payload.len() as u64, ..header };
         match payload {
             OutgoingPayload::Borrowed(payload) => self.output.put(header, payload),
             OutgoingPayload::Owned(payload) if payload.len() < Output::INSERTED => {
@@ -391,7 +474,6 @@ impl Sender {
             }
             OutgoingPayload::Owned(payload) => self.put_large(header, payload),
         }
-        Ok(())
     }
 
     #[cold]

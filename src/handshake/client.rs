@@ -24,6 +24,7 @@
 //! ```
 
 use crate::connection::{Agreement, Config, Connection, Role};
+use crate::deflate::Deflate;
 use crate::handshake::head::{Head, Reader, StatusLine};
 use crate::handshake::{HandshakeError, MAX_INTERIM};
 use base64::Engine;
@@ -67,6 +68,7 @@ pub struct Handshake {
 struct Asked {
     key: String,
     protocols: Vec<String>,
+    deflate: Option<Deflate>,
 }
 
 enum State {
@@ -104,9 +106,9 @@ impl Handshake {
     pub fn with_nonce(request: Request, config: Config, nonce: [u8; 16]) -> Self {
         let key = STANDARD.encode(nonce);
         Self {
+            output: request.to_bytes(&key, config.deflate.as_ref()).into(),
+            asked: Asked { key, protocols: request.into_protocols(), deflate: config.deflate.clone() },
             config,
-            output: request.to_bytes(&key).into(),
-            asked: Asked { key, protocols: request.into_protocols() },
             state: State::Head { reader: Reader::new(), interim: 0 },
         }
     }
@@ -207,7 +209,7 @@ impl Asked {
             *response.headers_mut() = headers;
 
             if status == StatusCode::SWITCHING_PROTOCOLS {
-                let agreement = check::response(&response, &self.key, &self.protocols)?;
+                let agreement = check::response(&response, self)?;
                 return Ok(State::Open(Box::new(Opened { response, agreement, rest: rest.to_vec() })));
             }
             // §4.1: "If the status code received from the server is not 101, the client handles the response per

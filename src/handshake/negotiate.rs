@@ -20,7 +20,8 @@
 //! # Ok::<(), Rejection>(())
 //! ```
 
-use crate::connection::Agreement;
+use crate::connection::{Agreement, Config};
+use crate::deflate::{Deflate, Params};
 use crate::handshake::authority::Authority;
 use crate::handshake::fields::{self, single};
 use crate::handshake::tokens::{self, Extensions};
@@ -48,6 +49,7 @@ pub struct Offer {
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
     protocol: Option<Box<str>>,
+    deflate: Option<Deflate>,
     headers: HeaderMap,
 }
 
@@ -159,7 +161,7 @@ impl Offer {
     /// # Errors
     /// [`FieldError::ProtocolNotOffered`] if the answer's subprotocol is not one of the client's.
     pub fn accept(&self, answer: Answer) -> Result<(Response<()>, Agreement), HandshakeError> {
-        let Answer { protocol, headers: custom } = answer;
+        let Answer { protocol, deflate, headers: custom } = answer;
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
@@ -180,13 +182,23 @@ impl Offer {
             headers.insert(header::SEC_WEBSOCKET_PROTOCOL, value);
         }
 
-        // SEAM for extensions: choose from `self.extensions()` here, and write Sec-WebSocket-Extensions.
-        let extensions = Box::default();
+        // RFC 7692 §5: the first offer that can be accepted is the one that the client likes best.
+        let deflate = deflate.and_then(|deflate| self.choose_deflate(&deflate));
+        let extensions = deflate.map(|params| params.to_string()).unwrap_or_default();
+        if !extensions.is_empty() {
+            let value = HeaderValue::from_str(&extensions).map_err(|_| FieldError::Value)?;
+            headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, value);
+        }
 
         for (name, value) in &custom {
             headers.try_append(name, value.clone()).map_err(|_| FieldError::Value)?;
         }
-        Ok((response, Agreement { protocol, extensions }))
+        Ok((response, Agreement { protocol, extensions: extensions.into(), deflate }))
+    }
+
+    fn choose_deflate(&self, own: &Deflate) -> Option<Params> {
+        let mut offers = self.extensions().filter(|extension| extension.name == Params::NAME);
+        offers.find_map(|offer| own.answer(offer.params()))
     }
 }
 
@@ -203,6 +215,21 @@ impl Answer {
     #[must_use]
     pub fn protocol<'a>(mut self, protocol: impl Into<Option<&'a str>>) -> Self {
         self.protocol = protocol.into().map(Box::from);
+        self
+    }
+
+    /// Accepts an offer to compress messages in one of the ways that this allows, or none. Without an offer that
+    /// can be accepted messages are not compressed.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn deflate(mut self, deflate: impl Into<Option<Deflate>>) -> Self {
+        self.deflate = deflate.into();
+        self
+    }
+
+    /// What a configuration says of extensions.
+    pub(super) fn configured(mut self, config: &Config) -> Self {
+        self.deflate = config.deflate.clone();
         self
     }
 

@@ -183,9 +183,10 @@ impl Handshake {
     }
 
     /// The answer that [`accept`](Self::accept) gives: the client's preferred subprotocol of those in the
-    /// options. Fields can be added to it.
+    /// options, and compression if their configuration has it. Fields can be added to it.
     pub fn answer(&self) -> Answer {
-        Answer::new().protocol(self.offer().and_then(|offer| offer.choose_protocol(&self.options.protocols)))
+        let protocol = self.offer().and_then(|offer| offer.choose_protocol(&self.options.protocols));
+        Answer::new().protocol(protocol).configured(&self.options.config)
     }
 
     /// Accepts the request. The connection's output begins with the 101 response.

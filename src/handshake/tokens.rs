@@ -15,6 +15,13 @@ pub struct Extension<'a> {
     pub params: Vec<(&'a str, Option<Cow<'a, str>>)>,
 }
 
+impl Extension<'_> {
+    /// The parameters, borrowed.
+    pub(crate) fn params(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.params.iter().map(|(name, value)| (*name, value.as_deref()))
+    }
+}
+
 /// The value of a `Sec-WebSocket-Extensions` field, read one extension at a time.
 ///
 /// After an error comes nothing more. The work is linear in the length of the text.

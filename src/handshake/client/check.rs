@@ -1,15 +1,14 @@
+use super::Asked;
 use crate::connection::Agreement;
+use crate::deflate::{Deflate, Params};
 use crate::handshake::fields::single;
+use crate::handshake::tokens::Extensions;
 use crate::handshake::{HandshakeError, accept_key, tokens};
 use http::header::{self, HeaderMap};
 use http::{Response, Version};
 
 /// Holds a 101 response against what was asked for: the six points of §4.1, and what has been agreed on.
-pub(super) fn response<B>(
-    response: &Response<B>,
-    key: &str,
-    protocols: &[String],
-) -> Result<Agreement, HandshakeError> {
+pub(super) fn response<B>(response: &Response<B>, asked: &Asked) -> Result<Agreement, HandshakeError> {
     let headers = response.headers();
     // RFC 9110 §7.8: an upgrade is one of HTTP/1.1; "A server MUST ignore an Upgrade header field that is
     // received in an HTTP/1.0 request."
@@ -32,21 +31,37 @@ pub(super) fn response<B>(
 
     // "4. If the response lacks a |Sec-WebSocket-Accept| header field or the |Sec-WebSocket-Accept| contains a
     // value other than the base64-encoded SHA-1 ... but ignoring any leading and trailing whitespace ..."
-    if single(headers, &header::SEC_WEBSOCKET_ACCEPT) != Some(&accept_key(key.as_bytes())) {
+    if single(headers, &header::SEC_WEBSOCKET_ACCEPT) != Some(&accept_key(asked.key.as_bytes())) {
         return Err(HandshakeError::Accept);
     }
 
-    Ok(Agreement { extensions: extensions(headers)?, protocol: protocol(headers, protocols)? })
+    let deflate = extensions(headers, asked.deflate.as_ref())?;
+    let extensions = deflate.map(|params| params.to_string()).unwrap_or_default().into();
+    Ok(Agreement { extensions, deflate, protocol: protocol(headers, &asked.protocols)? })
 }
 
 /// "5. If the response includes a |Sec-WebSocket-Extensions| header field and this header field indicates the
 /// use of an extension that was not present in the client's handshake ..."
-fn extensions(headers: &HeaderMap) -> Result<Box<str>, HandshakeError> {
-    // SEAM for extensions: what `Request::to_bytes` offers may be answered here.
-    match headers.get(header::SEC_WEBSOCKET_EXTENSIONS) {
-        None => Ok(Box::default()),
-        Some(value) => Err(HandshakeError::extension(value.as_bytes())),
+///
+/// RFC 7692 §7.1: and so at an answer to our offer that is not one of those it asked for.
+fn extensions(headers: &HeaderMap, offered: Option<&Deflate>) -> Result<Option<Params>, HandshakeError> {
+    let mut agreed = None;
+    for line in headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS) {
+        let wrong = || HandshakeError::extension(line.as_bytes());
+        let text = str::from_utf8(line.as_bytes()).map_err(|_| wrong())?;
+        let mut count = 0;
+        for extension in Extensions::new(text) {
+            let extension = extension.map_err(|_| wrong())?;
+            let deflate = offered.filter(|_| extension.name == Params::NAME && agreed.is_none());
+            agreed = Some(deflate.and_then(|deflate| deflate.check(extension.params())).ok_or_else(wrong)?);
+            count += 1;
+        }
+        // §9.1: "extension-list = 1#extension".
+        if count == 0 {
+            return Err(wrong());
+        }
     }
+    Ok(agreed)
 }
 
 /// "6. If the response includes a |Sec-WebSocket-Protocol| header field and this header field indicates the

@@ -1,3 +1,4 @@
+use crate::deflate::Deflate;
 use crate::handshake::fields;
 use crate::handshake::tokens;
 use crate::handshake::{FieldError, HandshakeError, Url};
@@ -117,7 +118,7 @@ impl Request {
     }
 
     /// §4.1: the opening handshake, with everything that it "MUST contain".
-    pub(super) fn to_bytes(&self, key: &str) -> Vec<u8> {
+    pub(super) fn to_bytes(&self, key: &str, deflate: Option<&Deflate>) -> Vec<u8> {
         let mut out = format!("GET {} HTTP/1.1\r\n", self.url.target()).into_bytes();
         fields::write_one(&mut out, "Host", self.url.authority().as_bytes());
         fields::write_one(&mut out, "Upgrade", b"websocket");
@@ -127,7 +128,9 @@ impl Request {
         if !self.protocols.is_empty() {
             fields::write_one(&mut out, "Sec-WebSocket-Protocol", self.protocols.join(", ").as_bytes());
         }
-        // SEAM for extensions: what is offered here is checked in `check::extensions`.
+        if let Some(deflate) = deflate {
+            fields::write_one(&mut out, "Sec-WebSocket-Extensions", deflate.offer().as_bytes());
+        }
         fields::write(&mut out, &self.headers);
         out
     }

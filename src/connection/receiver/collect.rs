@@ -1,0 +1,153 @@
+//! How a message gets into storage of its own: from the shared buffer, from the network, or decompressed.
+
+use super::{Frame, Phase, Receiver};
+use crate::deflate::Inflated;
+use crate::error::ProtocolError;
+use crate::frame::mask;
+
+impl Receiver {
+    /// The frame that is read straight into its own storage, if this is how things stand.
+    pub(super) fn direct(&self) -> Option<Frame> {
+        match self.phase {
+            Phase::Payload(message, frame)
+                if frame.remaining > Self::DIRECT
+                    && !message.is_compressed
+                    && !self.streaming
+                    && self.input.len() == 0
+                    && self.collected.len() > 0 =>
+            {
+                Some(frame)
+            }
+            _ => None,
+        }
+    }
+
+    /// Makes room in the message's storage for `needed` bytes of the frame, which have come or are about
+    /// to, with some to spare: in all four times what has come, so that the rest of a frame is reserved
+    /// once a quarter of it is there; twice that while nobody knows how many fragments will follow.
+    pub(super) fn grow(&mut self, frame: Frame, needed: usize) -> Result<(), ProtocolError> {
+        let (len, needed) = (self.collected.len() as u64, needed as u64);
+        let mut wanted = frame.remaining.min(3 * len + 4 * needed);
+        if self.streaming {
+            wanted = needed;
+        } else if !frame.fin {
+            wanted = wanted.max(len.min(self.max_message_size.saturating_sub(len)));
+        }
+        let wanted = usize::try_from(wanted).map_err(|_| ProtocolError::OutOfMemory)?;
+        self.collected.reserve(wanted).map_err(|_| ProtocolError::OutOfMemory)
+    }
+
+    /// Moves what the shared buffer holds of the frame into the message's storage.
+    pub(super) fn collect_shared(&mut self) -> Result<(), ProtocolError> {
+        loop {
+            let Phase::Payload(message, mut frame) = self.phase else { return Ok(()) };
+            let limit =
+                if self.streaming { Self::PART.saturating_sub(self.collected.len()) } else { usize::MAX };
+            let missing = usize::try_from(frame.remaining).unwrap_or(usize::MAX);
+            let come = missing.min(self.input.len()).min(limit);
+            let n = come.min(message.step());
+            if n == 0 {
+                return Ok(());
+            }
+            if self.collected.room_len() < n {
+                self.grow(frame, come)?;
+            }
+            let (source, room) = (self.input.unread().get(..n), self.collected.room().get_mut(..n));
+            if let (Some(source), Some(room)) = (source, room) {
+                match frame.key {
+                    Some(key) => {
+                        mask::copy(source, room, key);
+                    }
+                    None => room.copy_from_slice(source),
+                }
+            }
+            self.input.consume(n);
+            self.accept(&mut frame, n)?;
+            self.phase = Phase::Payload(message, frame);
+        }
+    }
+
+    /// Takes in `n` bytes of the frame that were read straight into the message's storage.
+    pub(super) fn collect_direct(&mut self, mut n: usize) -> Result<(), ProtocolError> {
+        let Phase::Payload(message, mut frame) = self.phase else { return Ok(()) };
+        while n > 0 {
+            let step = n.min(message.step());
+            if let (Some(key), Some(window)) = (frame.key, self.collected.room().get_mut(..step)) {
+                mask::apply(window, key);
+            }
+            self.accept(&mut frame, step)?;
+            n -= step;
+        }
+        self.phase = Phase::Payload(message, frame);
+        Ok(())
+    }
+
+    /// The next `n` bytes of the frame stand unmasked behind the message.
+    fn accept(&mut self, frame: &mut Frame, n: usize) -> Result<(), ProtocolError> {
+        self.collected.accept(n).map_err(|_| ProtocolError::InvalidUtf8)?;
+        frame.remaining -= n as u64;
+        frame.key = frame.key.map(|key| mask::rotate(key, n));
+        Ok(())
+    }
+
+    /// Moves what the shared buffer holds of the frame, decompressed, into the message's storage.
+    pub(super) fn collect_inflated(&mut self) -> Result<(), ProtocolError> {
+        loop {
+            let (Phase::Payload(mut message, mut frame), Some(inflater)) = (self.phase, &mut self.inflater)
+            else {
+                return Ok(());
+            };
+            let missing = usize::try_from(frame.remaining).unwrap_or(usize::MAX);
+            let come = missing.min(self.input.len());
+            if come == 0 && !inflater.is_full() {
+                return Ok(());
+            }
+            // The limit is one of what comes out, and holds while it comes out: that one byte too many would come
+            // is found out without a place for it.
+            let allowed = self.max_message_size - message.size;
+            let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
+            let free =
+                if self.streaming { Self::PART.saturating_sub(self.collected.len()) } else { usize::MAX };
+            if free == 0 {
+                return Ok(());
+            }
+            let wanted = allowed.min(free);
+            if self.collected.room_len() == 0 && wanted > 0 {
+                // Text grows to the fourfold, or so; what has come out says more.
+                let guess = self.collected.len().max(4 * come).max(Self::LEAST);
+                self.collected.reserve(guess.min(wanted)).map_err(|_| ProtocolError::OutOfMemory)?;
+            }
+            let mut beyond = [0];
+            let room = match self.collected.room() {
+                room if wanted > 0 => {
+                    let len = room.len().min(wanted);
+                    room.get_mut(..len).unwrap_or_default()
+                }
+                _ => &mut beyond[..],
+            };
+
+            let n = come.min(Self::WINDOW);
+            let input = self.input.unread_mut().and_then(|input| input.get_mut(..n)).unwrap_or_default();
+            if let Some(key) = frame.key {
+                mask::apply(input, key);
+            }
+            let inflated = inflater.inflate(input, room)?;
+            if let (Some(key), Some(rest)) = (frame.key, input.get_mut(inflated.consumed..)) {
+                // The rest is as it came, until its turn comes.
+                mask::apply(rest, mask::rotate(key, inflated.consumed));
+                frame.key = Some(mask::rotate(key, inflated.consumed));
+            }
+            if wanted == 0 && inflated.produced > 0 {
+                return Err(ProtocolError::MessageTooLarge);
+            }
+            if come > 0 && inflated == Inflated::default() {
+                return Err(ProtocolError::InvalidDeflate); // it would never go on
+            }
+            self.collected.accept(inflated.produced).map_err(|_| ProtocolError::InvalidUtf8)?;
+            self.input.consume(inflated.consumed);
+            frame.remaining -= inflated.consumed as u64;
+            message.size += inflated.produced as u64;
+            self.phase = Phase::Payload(message, frame);
+        }
+    }
+}

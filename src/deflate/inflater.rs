@@ -1,0 +1,208 @@
+use crate::deflate::{MAX_BITS, Params, pool};
+use crate::error::ProtocolError;
+use crate::frame::Role;
+use std::collections::VecDeque;
+use std::fmt;
+use zlib_rs::{Inflate, InflateFlush, Status};
+
+/// What the peer's compressed messages become (§7.2.2).
+///
+/// Between messages all that counts is what the next one may refer to. That is noted here, beside the
+/// decompressor: so the decompressor can be given back while the connection is idle.
+pub(crate) struct Inflater(Box<State>);
+
+struct State {
+    stream: Option<Inflate>,
+    /// With context takeover: the end of all that was inflated, as far as the peer's window reaches.
+    history: Option<VecDeque<u8>>,
+    /// The peer's window, in bytes.
+    window: usize,
+    /// The stream knows the history.
+    is_loaded: bool,
+    /// The message, or what of it follows a final block, has begun.
+    has_begun: bool,
+    /// The last call filled all of its room, so that there may be more to come without further input.
+    is_full: bool,
+    /// How many final blocks the message has had.
+    finals: u32,
+}
+
+/// How far one call came, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Inflated {
+    pub(crate) consumed: usize,
+    pub(crate) produced: usize,
+}
+
+impl Inflater {
+    /// The most final blocks that a message may have. Each costs the peer two bytes, and this side a reset.
+    const FINALS: u32 = 1024;
+
+    /// For what the peer of `role` sends.
+    pub(crate) fn new(params: &Params, role: Role) -> Self {
+        let peer = role.peer();
+        Self(Box::new(State {
+            stream: None,
+            history: (!params.no_context_takeover(peer)).then(VecDeque::new),
+            window: 1 << params.max_window_bits(peer),
+            is_loaded: false,
+            has_begun: false,
+            is_full: false,
+            finals: 0,
+        }))
+    }
+
+    /// Whether there may be more to come without further input.
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.is_full
+    }
+
+    /// Inflates until all of `input` is consumed or all of `room`, which is not empty, is filled.
+    ///
+    /// # Errors
+    /// Data that is not DEFLATE, and too many final blocks.
+    pub(crate) fn inflate(&mut self, input: &[u8], room: &mut [u8]) -> Result<Inflated, ProtocolError> {
+        let state = &mut *self.0;
+        let mut done = Inflated::default();
+        loop {
+            let (input, room) = (
+                input.get(done.consumed..).unwrap_or_default(),
+                room.get_mut(done.produced..).unwrap_or_default(),
+            );
+            if room.is_empty() || (input.is_empty() && !state.is_full) {
+                break;
+            }
+            let stream = state.load();
+            let (step, status) = step(stream, input, room, InflateFlush::NoFlush)?;
+            done.consumed += step.consumed;
+            done.produced += step.produced;
+            state.has_begun |= step.consumed > 0;
+            state.is_full = step.produced == room.len();
+            state.note(room.get(..step.produced).unwrap_or_default());
+            if status == Status::StreamEnd {
+                state.begin_anew()?;
+            } else if step == Inflated::default() {
+                break;
+            }
+        }
+        Ok(done)
+    }
+
+    /// The message ends here.
+    ///
+    /// # Errors
+    /// Its data does not.
+    pub(crate) fn finish(&mut self) -> Result<(), ProtocolError> {
+        let state = &mut *self.0;
+        // §7.2.2: "1. Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload of the message."
+        // To nothing at all, or to a final block with nothing behind, they would not be DEFLATE. Decompressing
+        // stops before the zero behind them if a block ends there, and only then.
+        if state.has_begun {
+            let tail = [0x00, 0x00, 0xFF, 0xFF, 0x00];
+            let (step, _) = step(state.load(), &tail, &mut [0], InflateFlush::Block)?;
+            if step != (Inflated { consumed: 4, produced: 0 }) {
+                return Err(ProtocolError::InvalidDeflate);
+            }
+        }
+        state.has_begun = false;
+        state.is_full = false;
+        state.finals = 0;
+        // A stream remembers 32 KiB, whatever the window is. With a smaller one it learns the history
+        // anew, so that what a message may refer to does not depend on when the stream was given back.
+        state.is_loaded &= state.window == 1 << MAX_BITS;
+        if state.history.is_none() {
+            self.release();
+        }
+        Ok(())
+    }
+
+    /// Gives the decompressor back; only between messages, or for good.
+    pub(crate) fn release(&mut self) {
+        self.0.is_loaded = false;
+        if let Some(stream) = self.0.stream.take() {
+            pool::give_inflater(stream);
+        }
+    }
+}
+
+impl State {
+    /// The stream, knowing what the message may refer to.
+    fn load(&mut self) -> &mut Inflate {
+        let is_new = self.stream.is_none();
+        let stream = self.stream.get_or_insert_with(pool::inflater);
+        if !self.is_loaded {
+            self.is_loaded = true;
+            if !is_new {
+                stream.reset(false);
+            }
+            if let Some(history) = &self.history {
+                let (older, newer) = history.as_slices();
+                for part in [older, newer] {
+                    // A stream without a header takes it at any time.
+                    let _always_taken = stream.set_dictionary(part);
+                }
+            }
+        }
+        stream
+    }
+
+    /// Notes what was inflated.
+    fn note(&mut self, bytes: &[u8]) {
+        let Some(history) = &mut self.history else { return };
+        let newest = bytes.get(bytes.len().saturating_sub(self.window)..).unwrap_or_default();
+        let surplus = (history.len() + newest.len()).saturating_sub(self.window);
+        history.drain(..surplus);
+        history.extend(newest);
+    }
+
+    /// §7.2.3.4: a message may have blocks with "BFINAL" set. What follows one is another DEFLATE stream, which
+    /// refers to nothing before it.
+    #[cold]
+    fn begin_anew(&mut self) -> Result<(), ProtocolError> {
+        self.finals += 1;
+        if self.finals > Inflater::FINALS {
+            return Err(ProtocolError::TooManyFinalBlocks);
+        }
+        self.has_begun = false;
+        self.is_full = false;
+        if let Some(history) = &mut self.history {
+            history.clear();
+        }
+        if let Some(stream) = &mut self.stream {
+            stream.reset(false);
+        }
+        Ok(())
+    }
+}
+
+fn step(
+    stream: &mut Inflate,
+    input: &[u8],
+    room: &mut [u8],
+    flush: InflateFlush,
+) -> Result<(Inflated, Status), ProtocolError> {
+    let before = (stream.total_in(), stream.total_out());
+    let status = stream.decompress(input, room, flush).map_err(|_| ProtocolError::InvalidDeflate)?;
+    // No more than a slice's length.
+    let count = |total: u64, before: u64| usize::try_from(total.wrapping_sub(before)).unwrap_or(0);
+    let consumed = count(stream.total_in(), before.0);
+    let produced = count(stream.total_out(), before.1);
+    Ok((Inflated { consumed, produced }, status))
+}
+
+impl Drop for Inflater {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// Shows how things stand, and nothing of what was received.
+impl fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inflater")
+            .field("window", &self.0.window)
+            .field("history", &self.0.history.as_ref().map(VecDeque::len))
+            .field("has_stream", &self.0.stream.is_some())
+            .finish_non_exhaustive()
+    }
+}
