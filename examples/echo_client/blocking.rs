@@ -7,7 +7,7 @@ use std::thread;
 
 pub(crate) fn talk(connect: Connect, messages: Vec<Message>) -> Result<()> {
     let ws = blocking::connect(connect)?;
-    connected(ws.protocol());
+    connected(ws.protocol(), ws.extensions());
     let (mut reader, writer) = ws.split()?;
 
     let mut missing = Missing(messages.clone());

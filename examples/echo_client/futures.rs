@@ -16,7 +16,7 @@ pub(crate) fn talk(connect: Connect, args: &Args, messages: Vec<Message>) -> Res
         // With a timer, the deadlines of `Config` hold by themselves.
         let stream = futures::with_timer(dial(&connect, args).await?, Timer::at);
         let ws = futures::connect(stream, connect).await?;
-        connected(ws.protocol());
+        connected(ws.protocol(), ws.extensions());
         let (mut reader, mut writer) = ws.split();
 
         let mut missing = Missing(messages.clone());

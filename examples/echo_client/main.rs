@@ -9,14 +9,13 @@
 //! It reads and writes at once, in `talk` of `blocking.rs`, `tokio.rs` or `futures.rs`: a server that sends a
 //! large message back while we still write it would otherwise wait for us to read, and we for it.
 
-use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, ValueEnum};
+use clap::{Parser, ValueEnum};
 use rand::{TryRng, rngs::SysRng};
 use rustls_platform_verifier::BuilderVerifierExt;
 use sansocket::handshake::client::Request;
 use sansocket::rustls::pki_types::{CertificateDer, pem::PemObject};
 use sansocket::rustls::{ClientConfig, RootCertStore};
-use sansocket::{CloseInfo, Config, Connect, Message, Proxy};
+use sansocket::{CloseInfo, Config, Connect, Deflate, Message, Proxy};
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,7 +38,7 @@ struct Args {
     /// What the connection runs on
     #[arg(long, value_enum, default_value = "blocking")]
     front_end: FrontEnd,
-    /// Compress messages (permessage-deflate)
+    /// Offer to compress messages (permessage-deflate)
     #[arg(long)]
     deflate: bool,
     /// A text to send; may be repeated
@@ -95,7 +94,7 @@ fn header(text: &str) -> Result<(String, String)> {
 }
 
 fn main() -> ExitCode {
-    let args = match Args::try_parse().and_then(check) {
+    let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
             let _nobody_listens = error.print();
@@ -114,14 +113,6 @@ fn main() -> ExitCode {
     }
 }
 
-/// Says which options are not there yet.
-fn check(args: Args) -> std::result::Result<Args, clap::Error> {
-    if args.deflate {
-        return Err(Args::command().error(ErrorKind::InvalidValue, "--deflate is not built yet"));
-    }
-    Ok(args)
-}
-
 fn unfinished(why: RecvTimeoutError) -> &'static str {
     match why {
         RecvTimeoutError::Timeout => "the time is up",
@@ -137,6 +128,9 @@ fn run(args: Args) -> Result<()> {
     config = config.handshake_timeout(args.timeout).close_timeout(args.timeout);
     if let Some(bytes) = args.fragment_size {
         config = config.fragment_size(bytes);
+    }
+    if args.deflate {
+        config = config.deflate(Deflate::new());
     }
     let connect = connect(&args)?.config(config);
     match args.front_end {
@@ -227,8 +221,9 @@ impl Missing {
 }
 
 /// Says that the connection is open.
-fn connected(protocol: Option<&str>) {
-    println!("connected, subprotocol: {}", protocol.unwrap_or("none"));
+fn connected(protocol: Option<&str>, extensions: &str) {
+    let extensions = if extensions.is_empty() { "none" } else { extensions };
+    println!("connected, subprotocol: {}, extensions: {extensions}", protocol.unwrap_or("none"));
 }
 
 /// A message in one short line.

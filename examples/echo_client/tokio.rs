@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 pub(crate) fn talk(connect: Connect, messages: Vec<Message>) -> Result<()> {
     Runtime::new()?.block_on(async {
         let ws = sansocket::tokio::connect(connect).await?;
-        connected(ws.protocol());
+        connected(ws.protocol(), ws.extensions());
         let (mut reader, mut writer) = ws.split();
 
         let mut missing = Missing(messages.clone());

@@ -10,8 +10,8 @@
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
-use sansocket::Config;
 use sansocket::handshake::server::Options;
+use sansocket::{Config, Deflate};
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt::Display;
@@ -36,7 +36,7 @@ struct Args {
     /// What the connections run on
     #[arg(long, value_enum, default_value = "blocking")]
     front_end: FrontEnd,
-    /// Compress messages (permessage-deflate)
+    /// Compress messages, for clients that offer to (permessage-deflate)
     #[arg(long)]
     deflate: bool,
     /// The largest message, and frame, to accept [default: 16 MiB]
@@ -71,9 +71,6 @@ enum FrontEnd {
 
 fn main() {
     let args = Args::parse();
-    if args.deflate {
-        exit(ErrorKind::InvalidValue, "--deflate is not built yet");
-    }
     let Err(error) = serve(args);
     exit(ErrorKind::Io, error);
 }
@@ -86,6 +83,9 @@ fn serve(args: Args) -> Result<Infallible, Box<dyn Error>> {
     }
     if let Some(bytes) = args.fragment_size {
         config = config.fragment_size(bytes);
+    }
+    if args.deflate {
+        config = config.deflate(Deflate::new());
     }
     let options = Arc::new(Options::new().config(config).protocols(args.protocols));
     let tls = match (args.tls, args.cert.zip(args.key)) {
