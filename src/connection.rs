@@ -109,10 +109,10 @@ impl Connection {
         Self::build(role, &config, agreement, Random::default())
     }
 
-    /// A connection whose masking keys and ping payloads follow from a seed, so that what it does can
-    /// be repeated to the byte. For tests and simulations only: §5.3 wants keys that nobody can predict.
-    pub fn with_seed(role: Role, config: Config, seed: [u8; 32]) -> Self {
-        Self::build(role, &config, Agreement::new(), Random::from_seed(seed))
+    /// The same, with masking keys and ping payloads that follow from a seed, so that what it does can be
+    /// repeated to the byte. For tests and simulations only: §5.3 wants keys that nobody can predict.
+    pub fn with_seed(role: Role, config: Config, agreement: Agreement, seed: [u8; 32]) -> Self {
+        Self::build(role, &config, agreement, Random::from_seed(seed))
     }
 
     fn build(role: Role, config: &Config, agreement: Agreement, random: Random) -> Self {

@@ -6,6 +6,7 @@
 //! | HS   | the opening handshake, server side |
 //! | HC   | the opening handshake, client side |
 //! | F    | frames and the closing handshake |
+//! | D    | permessage-deflate |
 //! | T    | the transport, and time |
 //! | R, M | memory, errors, masks |
 //!
@@ -25,6 +26,9 @@ macro_rules! rows {
     )*};
 }
 
+#[cfg(feature = "deflate")]
+#[path = "catalogue/deflate.rs"]
+mod deflate;
 #[path = "catalogue/frames.rs"]
 mod frames;
 #[path = "catalogue/hc.rs"]

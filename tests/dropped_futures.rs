@@ -19,7 +19,7 @@ mod support;
 #[path = "dropped_futures/tasks.rs"]
 mod tasks;
 
-use sansocket::{Config, Connection, Message, Role};
+use sansocket::{Agreement, Config, Connection, Message, Role};
 use support::net::Speed;
 
 const ROLES: [Role; 2] = [Role::Client, Role::Server];
@@ -48,7 +48,7 @@ fn message(id: usize, len: usize) -> Message {
 
 fn connection(role: Role) -> Connection {
     // So little may be queued that a second message mostly waits.
-    Connection::with_seed(role, Config::new().high_water_mark(30), [3; 32])
+    Connection::with_seed(role, Config::new().high_water_mark(30), Agreement::new(), [3; 32])
 }
 
 /// tokio's front end has timers, which want a runtime.

@@ -6,7 +6,9 @@
 use bytes::Buf;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use sansocket::{CloseCode, CloseFrame, Config, Connection, Event, Message, Opcode, Role, State, frame};
+use sansocket::{
+    Agreement, CloseCode, CloseFrame, Config, Connection, Event, Message, Opcode, Role, State, frame,
+};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -59,7 +61,8 @@ struct Encoder {
 
 impl Encoder {
     fn new(role: Role, config: Config, seed: u64) -> Self {
-        let connection = Connection::with_seed(role, config, StdRng::seed_from_u64(seed).random());
+        let connection =
+            Connection::with_seed(role, config, Agreement::new(), StdRng::seed_from_u64(seed).random());
         Self { connection, role, wire: Vec::new(), meant: String::new(), unfinished: None }
     }
 

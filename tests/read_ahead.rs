@@ -8,7 +8,7 @@ mod support;
 use futures_util::AsyncWriteExt;
 use sansocket::asynchronous::{Handshake, Tokio, WebSocket};
 use sansocket::handshake::server::Options;
-use sansocket::{Config, Connection, Error, Event, Keepalive, Role, SendError};
+use sansocket::{Agreement, Config, Connection, Error, Event, Keepalive, Role, SendError};
 use std::io::ErrorKind;
 use std::time::Duration;
 use support::net::{Call, Fault, Line, Speed};
@@ -21,7 +21,10 @@ const DEAF: Speed = Speed { call: 1000, step: 1000, capacity: 1000, stutters: fa
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn server(line: &Line, config: Config) -> WebSocket<Tokio<Line>> {
-    WebSocket::from_connection(line.clone(), Connection::with_seed(Role::Server, config, [3; 32]))
+    WebSocket::from_connection(
+        line.clone(),
+        Connection::with_seed(Role::Server, config, Agreement::new(), [3; 32]),
+    )
 }
 
 /// The peer writes what it has, and reads nothing for ever.

@@ -1,7 +1,7 @@
 //! What a peer sends, framed beforehand, and a read of it.
 
 use bytes::BufMut;
-use sansocket::{Config, Connection, Role};
+use sansocket::{Agreement, Config, Connection, Role};
 use std::fmt;
 
 /// At least so many bytes are framed, so that a read rarely ends at the end of them.
@@ -56,7 +56,7 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) fn new(sender: Role, content: Content, size: usize) -> Self {
-        let mut connection = Connection::with_seed(sender, Config::new(), [7; 32]);
+        let mut connection = Connection::with_seed(sender, Config::new(), Agreement::new(), [7; 32]);
         let payload = content.payload(size);
         let mut frames = Vec::new();
         let mut frame_len = 0;

@@ -553,10 +553,11 @@ impl Receiver {
         let is_done = frame.remaining == 0 && inflater.as_ref().is_none_or(|inflater| !inflater.is_full());
         let fin = is_done && frame.fin;
         if fin {
-            if let Some(inflater) = inflater
-                && let Err(error) = inflater.finish()
-            {
-                return Err(self.fail(error));
+            if let Some(inflater) = inflater {
+                inflater.note(self.collected.as_bytes());
+                if let Err(error) = inflater.finish() {
+                    return Err(self.fail(error));
+                }
             }
             // §5.6: "the whole message MUST contain valid UTF-8"
             if !self.collected.is_complete() {

@@ -442,7 +442,7 @@ fn a_client_masks_each_frame_with_a_key_of_its_own() {
 #[test]
 fn a_seed_repeats_a_connection_to_the_byte() {
     let run = || {
-        let mut client = Connection::with_seed(Role::Client, Config::new(), [7; 32]);
+        let mut client = Connection::with_seed(Role::Client, Config::new(), Agreement::new(), [7; 32]);
         client.send("Hello").unwrap();
         written(&mut client)
     };

@@ -13,8 +13,10 @@ pub(crate) struct Inflater(Box<State>);
 
 struct State {
     stream: Option<Inflate>,
-    /// With context takeover: the end of all that was inflated, as far as the peer's window reaches.
+    /// With context takeover: the end of all that was inflated and noted, as far as the peer's window reaches.
     history: Option<VecDeque<u8>>,
+    /// How many bytes were inflated since, and not noted.
+    unnoted: usize,
     /// The peer's window, in bytes.
     window: usize,
     /// The stream knows the history.
@@ -44,6 +46,7 @@ impl Inflater {
         Self(Box::new(State {
             stream: None,
             history: (!params.no_context_takeover(peer)).then(VecDeque::new),
+            unnoted: 0,
             window: 1 << params.max_window_bits(peer),
             is_loaded: false,
             has_begun: false,
@@ -78,7 +81,7 @@ impl Inflater {
             done.produced += step.produced;
             state.has_begun |= step.consumed > 0;
             state.is_full = step.produced == room.len();
-            state.note(room.get(..step.produced).unwrap_or_default());
+            state.unnoted += step.produced;
             if status == Status::StreamEnd {
                 state.begin_anew()?;
             } else if step == Inflated::default() {
@@ -86,6 +89,23 @@ impl Inflater {
             }
         }
         Ok(done)
+    }
+
+    /// Notes what was inflated since this was last called, for the next message to refer to: the end of `bytes`.
+    /// It has to be called before the message ends, and before any of its bytes are dropped.
+    pub(crate) fn note(&mut self, bytes: &[u8]) {
+        let state = &mut *self.0;
+        let new = std::mem::take(&mut state.unnoted).min(state.window);
+        let Some(history) = &mut state.history else { return };
+        let new = bytes.get(bytes.len().saturating_sub(new)..).unwrap_or_default();
+        let surplus = (history.len() + new.len()).saturating_sub(state.window);
+        history.drain(..surplus);
+        let needed = history.len() + new.len();
+        if needed > history.capacity() {
+            let capacity = needed.max(2 * history.capacity()).min(state.window);
+            history.reserve_exact(capacity - history.len());
+        }
+        history.extend(new);
     }
 
     /// The message ends here.
@@ -146,15 +166,6 @@ impl State {
         stream
     }
 
-    /// Notes what was inflated.
-    fn note(&mut self, bytes: &[u8]) {
-        let Some(history) = &mut self.history else { return };
-        let newest = bytes.get(bytes.len().saturating_sub(self.window)..).unwrap_or_default();
-        let surplus = (history.len() + newest.len()).saturating_sub(self.window);
-        history.drain(..surplus);
-        history.extend(newest);
-    }
-
     /// §7.2.3.4: a message may have blocks with "BFINAL" set. What follows one is another DEFLATE stream, which
     /// refers to nothing before it.
     #[cold]
@@ -165,6 +176,7 @@ impl State {
         }
         self.has_begun = false;
         self.is_full = false;
+        self.unnoted = 0;
         if let Some(history) = &mut self.history {
             history.clear();
         }

@@ -7,11 +7,13 @@ use crate::support::delivery::Delivery;
 use crate::support::end::{End, Seen};
 use crate::support::wire::{RawFrame, close_payload, frame, frames, peer_key};
 use sansocket::blocking::WebSocket;
-use sansocket::{CloseCode, CloseFrame, Config, Connection, Error, ProtocolError, Role, SendError, State};
+use sansocket::{
+    Agreement, CloseCode, CloseFrame, Config, Connection, Error, ProtocolError, Role, SendError, State,
+};
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-const ROLES: [Role; 2] = [Role::Client, Role::Server];
+pub(crate) const ROLES: [Role; 2] = [Role::Client, Role::Server];
 
 rows! {
     f_01_rsv1_without_an_extension { ["C1 82 ! K 48 69", "C1 80 K", "C2 81 K 01"] => fails(1002); }
@@ -153,38 +155,39 @@ rows! {
 /// - `61*5` is five bytes of 61.
 /// - `!` is where an error has to be found, even if nothing follows.
 #[derive(Debug)]
-struct Case {
-    frames: String,
+pub(crate) struct Case {
+    pub(crate) frames: String,
     /// Only an end in this role gets them, and just as they are written.
-    to: Option<Role>,
-    config: Config,
+    pub(crate) to: Option<Role>,
+    pub(crate) config: Config,
+    pub(crate) agreement: Agreement,
 }
 
 /// What the application sees, and how it goes on.
 #[derive(Debug)]
-struct Expected {
+pub(crate) struct Expected {
     seen: Vec<Seen>,
     /// The connection fails, with this code; otherwise it goes on, unless a Close frame was seen.
     fails: Option<u16>,
 }
 
-fn delivers<const N: usize>(seen: [Seen; N]) -> Expected {
+pub(crate) fn delivers<const N: usize>(seen: [Seen; N]) -> Expected {
     Expected { seen: seen.into(), fails: None }
 }
 
-fn fails(code: u16) -> Expected {
+pub(crate) fn fails(code: u16) -> Expected {
     fails_after([], code)
 }
 
-fn fails_after<const N: usize>(seen: [Seen; N], code: u16) -> Expected {
+pub(crate) fn fails_after<const N: usize>(seen: [Seen; N], code: u16) -> Expected {
     Expected { seen: seen.into(), fails: Some(code) }
 }
 
-fn text(text: &str) -> Seen {
+pub(crate) fn text(text: &str) -> Seen {
     Seen::Text(text.to_owned())
 }
 
-fn ping(payload: &str) -> Seen {
+pub(crate) fn ping(payload: &str) -> Seen {
     Seen::Ping(payload.into())
 }
 
@@ -194,7 +197,7 @@ fn close(code: u16, reason: &str) -> Seen {
 
 impl<S: Into<String>> From<S> for Case {
     fn from(frames: S) -> Self {
-        Self { frames: frames.into(), to: None, config: Config::new() }
+        Self { frames: frames.into(), to: None, config: Config::new(), agreement: Agreement::new() }
     }
 }
 
@@ -264,7 +267,7 @@ impl Case {
 
 /// Holds every delivery, to both roles, with several keys, to the same events, the same error and the same
 /// bytes written: by the core, and over a stream that then ends or is reset.
-fn check(row: &str, case: impl Into<Case>, expected: &Expected) {
+pub(crate) fn check(row: &str, case: impl Into<Case>, expected: &Expected) {
     let case = case.into();
     for role in ROLES.into_iter().filter(|role| case.to.is_none_or(|to| to == *role)) {
         let keys = [[0; 4], [0x37, 0xFA, 0x21, 0x3D], [0xFF; 4]];
@@ -290,7 +293,7 @@ fn check(row: &str, case: impl Into<Case>, expected: &Expected) {
 }
 
 fn check_core(case: &Case, role: Role, wire: &[u8], delivery: Delivery, expected: &Expected, context: &str) {
-    let mut end = End::new(role, case.config.clone());
+    let mut end = End::agreed(role, case.config.clone(), case.agreement.clone());
     delivery.pieces(wire).into_iter().for_each(|piece| end.receive(piece));
     assert_eq!(end.seen, expected.seen, "{context}");
     assert_eq!(end.error.map(|error| error.close_code().unwrap().as_u16()), expected.fails, "{context}");
@@ -331,7 +334,7 @@ fn check_stream(
     context: &str,
 ) {
     let script = Script { then_read: last, ..Script::of(delivery.pieces(wire)) };
-    let connection = Connection::new(role, case.config.clone());
+    let connection = Connection::with_agreement(role, case.config.clone(), case.agreement.clone());
     let mut ws = WebSocket::from_connection(script, connection);
     let mut seen = Vec::new();
     let outcome = loop {

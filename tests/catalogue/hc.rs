@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 const NONCE: &[u8; 16] = b"the sample nonce";
 
 /// The response that answers it.
-const R101: Head = Head(
+pub(crate) const R101: Head = Head(
     "HTTP/1.1 101 Switching Protocols\r\n\
     Upgrade: websocket\r\n\
     Connection: Upgrade\r\n\
@@ -114,17 +114,18 @@ rows! {
     }
 }
 
-/// A response, and the subprotocols that were asked for.
+/// A response, and what was asked for: the subprotocols, and what the configuration offers.
 #[derive(Debug)]
-struct Case {
+pub(crate) struct Case {
     protocols: Vec<&'static str>,
+    config: Config,
     response: String,
 }
 
 #[derive(Debug)]
-enum Expected {
-    /// A connection with this subprotocol.
-    Open(Option<&'static str>),
+pub(crate) enum Expected {
+    /// A connection with this subprotocol and these extensions.
+    Open(Option<&'static str>, String),
     /// An error of this kind.
     Fails(Discriminant<HandshakeError>),
     /// The server's refusal, with its status and fields, and this body.
@@ -137,11 +138,16 @@ fn open() -> Expected {
 }
 
 fn open_with(protocol: Option<&'static str>) -> Expected {
-    Expected::Open(protocol)
+    Expected::Open(protocol, String::new())
+}
+
+#[cfg(feature = "deflate")]
+pub(crate) fn open_compressed(extensions: &str) -> Expected {
+    Expected::Open(None, extensions.to_owned())
 }
 
 /// Fails in this way; what the error quotes does not matter.
-fn fails(error: HandshakeError) -> Expected {
+pub(crate) fn fails(error: HandshakeError) -> Expected {
     Expected::Fails(discriminant(&error))
 }
 
@@ -154,13 +160,21 @@ fn redirect() -> Expected {
 }
 
 fn asking(protocols: &[&'static str], responses: Vec<String>) -> Vec<Case> {
-    let case = |response| Case { protocols: protocols.to_vec(), response };
+    let case = |response: String| Case { protocols: protocols.to_vec(), ..response.into() };
     responses.into_iter().map(case).collect()
+}
+
+#[cfg(feature = "deflate")]
+pub(crate) fn configured<S: Into<String>>(
+    config: &Config,
+    responses: impl IntoIterator<Item = S>,
+) -> Vec<Case> {
+    responses.into_iter().map(|response| Case { config: config.clone(), ..Case::from(response) }).collect()
 }
 
 impl<S: Into<String>> From<S> for Case {
     fn from(response: S) -> Self {
-        Self { protocols: Vec::new(), response: response.into() }
+        Self { protocols: Vec::new(), config: Config::new(), response: response.into() }
     }
 }
 
@@ -173,7 +187,7 @@ impl Case {
 
 /// Holds every delivery of the response, followed by a frame and the end of the stream, to the same
 /// outcome: by the core, and over a stream.
-fn check(row: &str, case: impl Into<Case>, expected: &Expected) {
+pub(crate) fn check(row: &str, case: impl Into<Case>, expected: &Expected) {
     let case = case.into();
     for delivery in DELIVERIES {
         let context = format!("{row}: {:.300?}, {delivery:?}", case.response);
@@ -181,7 +195,7 @@ fn check(row: &str, case: impl Into<Case>, expected: &Expected) {
         assert_outcome(outcome.as_ref(), &case, expected, &context);
 
         let server = Server::new(&case.response, delivery);
-        let outcome = match WebSocket::client(server, case.request(), Config::new()) {
+        let outcome = match WebSocket::client(server, case.request(), case.config.clone()) {
             Ok(ws) => Ok(ws.into_parts().1),
             Err(Error::Handshake(error)) => Err(error),
             Err(error) => panic!("{context}: {error:?}"),
@@ -197,7 +211,7 @@ fn check(row: &str, case: impl Into<Case>, expected: &Expected) {
 }
 
 fn deliver(case: &Case, delivery: Delivery, context: &str) -> Result<Connection, HandshakeError> {
-    let mut handshake = Handshake::with_nonce(case.request(), Config::new(), *NONCE);
+    let mut handshake = Handshake::with_nonce(case.request(), case.config.clone(), *NONCE);
     let bytes = latin1(&case.response);
     let pieces = delivery.pieces(&bytes);
     let received = pieces.into_iter().try_for_each(|piece| handshake.receive(piece).map(|_| ()));
@@ -217,9 +231,9 @@ fn assert_outcome(
     context: &str,
 ) {
     match (expected, outcome) {
-        (Expected::Open(protocol), Ok(connection)) => {
+        (Expected::Open(protocol, extensions), Ok(connection)) => {
             assert_eq!(connection.protocol(), *protocol, "{context}");
-            assert_eq!(connection.extensions(), "", "{context}");
+            assert_eq!(connection.extensions(), extensions, "{context}");
         }
         (Expected::Fails(kind), Err(error)) if discriminant(error) == *kind => {}
         (Expected::Http(body), Err(HandshakeError::Http(response))) => {

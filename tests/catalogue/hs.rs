@@ -262,24 +262,24 @@ rows! {
 
 /// A request, and the server that it goes to.
 #[derive(Debug)]
-struct Case {
+pub(crate) struct Case {
     options: Arc<Options>,
     request: String,
 }
 
 #[derive(Debug)]
-enum Expected {
+pub(crate) enum Expected {
     /// Exactly this response, and a connection.
     Accepted(String),
     /// A response with this status, and the end of the connection.
     Refused(u16),
 }
 
-fn accepted() -> Expected {
+pub(crate) fn accepted() -> Expected {
     answered(ACCEPTED.to_owned())
 }
 
-fn accepted_with(line: &str) -> Expected {
+pub(crate) fn accepted_with(line: &str) -> Expected {
     answered(format!("{}{line}\r\n\r\n", ACCEPTED.strip_suffix("\r\n").unwrap()))
 }
 
@@ -295,7 +295,7 @@ fn refused(status: u16) -> Expected {
     Expected::Refused(status)
 }
 
-fn with<S: Into<String>>(options: Options, requests: impl IntoIterator<Item = S>) -> Vec<Case> {
+pub(crate) fn with<S: Into<String>>(options: Options, requests: impl IntoIterator<Item = S>) -> Vec<Case> {
     let options = Arc::new(options);
     let case = |request: S| Case { options: Arc::clone(&options), request: request.into() };
     requests.into_iter().map(case).collect()
@@ -330,7 +330,7 @@ impl<S: Into<String>> From<S> for Case {
 
 /// Holds every delivery of the request, and one over TCP, to the same answer; then asks whether the next
 /// client is served.
-fn check(row: &str, case: impl Into<Case>, expected: &Expected) {
+pub(crate) fn check(row: &str, case: impl Into<Case>, expected: &Expected) {
     let case = case.into();
     let bytes = latin1(&case.request);
     let mut answer = None;

@@ -4,7 +4,9 @@ use super::{BYTEWISE, NARROW, ROLES, STUBBORN, STUTTERING, message, payload, run
 use futures_util::future::join;
 use futures_util::{AsyncWriteExt, SinkExt, StreamExt};
 use sansocket::asynchronous::{Futures, Reader, Tokio, Transport, WebSocket, Writer};
-use sansocket::{CloseCode, CloseFrame, CloseInfo, Config, Connection, Error, Event, Message, Role, State};
+use sansocket::{
+    Agreement, CloseCode, CloseFrame, CloseInfo, Config, Connection, Error, Event, Message, Role, State,
+};
 
 const COARSE: Speed = Speed { call: 3000, step: 2000, capacity: 4000, stutters: true, writes_first: false };
 const LARGE: Speed =
@@ -74,7 +76,8 @@ fn parts_of_a_text() {
             let line = Line::new(Role::Server, speed);
             let sent = "aé€😀".repeat(10);
             line.net().peer.connection.send(&sent).unwrap();
-            let connection = Connection::with_seed(Role::Server, Config::new().streaming(true), [3; 32]);
+            let connection =
+                Connection::with_seed(Role::Server, Config::new().streaming(true), Agreement::new(), [3; 32]);
             let mut ws = WebSocket::<Futures<Line>>::from_connection(line.clone(), connection);
             // Much of it is found while this waits to write.
             let was_dropped = line.poll(k, ws.send(payload(0, 90))).is_none();

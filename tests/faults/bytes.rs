@@ -3,7 +3,7 @@ use crate::support::end::Seen;
 use crate::support::net::{Call, Context, Fault, Line, Speed};
 use futures_util::{AsyncReadExt, AsyncWriteExt};
 use sansocket::asynchronous::{Transport, WebSocket};
-use sansocket::{CloseFrame, Connection, Message, Role};
+use sansocket::{Agreement, CloseFrame, Connection, Message, Role};
 use std::io::ErrorKind;
 
 /// The same for a stream of bytes, which also must not end where its peer did not end it. False: it did not come
@@ -23,7 +23,7 @@ fn play_bytes<T: Transport + From<Line> + Unpin>(
     }
     net.peer.connection.close(CloseFrame::from(BYE)).unwrap();
     drop(net);
-    let connection = Connection::with_seed(role, config(), [3; 32]);
+    let connection = Connection::with_seed(role, config(), Agreement::new(), [3; 32]);
     let mut stream = WebSocket::<T>::from_connection(line.clone(), connection).into_byte_stream();
     let (mut got, mut written, mut buffer) = (Vec::new(), 0, [0; 7000]);
     let (ended, closed) = line.finish(async {

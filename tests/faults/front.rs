@@ -2,7 +2,7 @@ use super::{BYE, Log, config, options, request};
 use crate::support::net::Line;
 use futures_util::future::join;
 use sansocket::asynchronous::{Futures, Handshake, Tokio, WebSocket};
-use sansocket::{CloseFrame, CloseInfo, Connection, Error, Message, Role, blocking};
+use sansocket::{Agreement, CloseFrame, CloseInfo, Connection, Error, Message, Role, blocking};
 use std::io::ErrorKind;
 
 /// A connection, by one of the front ends. A blocking call is a future that is ready at once.
@@ -32,7 +32,10 @@ macro_rules! asynchronous {
             const CAN_LIE: bool = $can_lie;
 
             fn over(line: &Line, role: Role) -> Self {
-                Self::from_connection(line.clone(), Connection::with_seed(role, config(), [3; 32]))
+                Self::from_connection(
+                    line.clone(),
+                    Connection::with_seed(role, config(), Agreement::new(), [3; 32]),
+                )
             }
 
             async fn client(line: &Line) -> Result<Self, Error> {
@@ -115,7 +118,7 @@ impl Front for Blocking {
     const CAN_LIE: bool = true;
 
     fn over(line: &Line, role: Role) -> Self {
-        let connection = Connection::with_seed(role, config(), [3; 32]);
+        let connection = Connection::with_seed(role, config(), Agreement::new(), [3; 32]);
         Self(blocking::WebSocket::from_connection(line.clone(), connection), line.clone())
     }
 

@@ -1,5 +1,5 @@
 use bytes::Buf;
-use sansocket::{Config, Connection, Event, Message, ProtocolError, Role};
+use sansocket::{Agreement, Config, Connection, Event, Message, ProtocolError, Role};
 
 /// An event as a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,8 +62,13 @@ pub(crate) struct End {
 impl End {
     /// Its random numbers follow from its role, so that it does the same in each run.
     pub(crate) fn new(role: Role, config: Config) -> Self {
+        Self::agreed(role, config, Agreement::new())
+    }
+
+    /// The same with what a handshake has agreed on.
+    pub(crate) fn agreed(role: Role, config: Config, agreement: Agreement) -> Self {
         let seed = if role == Role::Client { [1; 32] } else { [2; 32] };
-        let connection = Connection::with_seed(role, config, seed);
+        let connection = Connection::with_seed(role, config, agreement, seed);
         Self { connection, seen: Vec::new(), error: None, at_eof: false, owning: false }
     }
 

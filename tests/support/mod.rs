@@ -1,11 +1,13 @@
 //! What the tests of the core share: a pair of connections with a network between them, ways to deliver
 //! bytes, events as values, frames as bytes; and what those of the front ends do.
 
+pub(crate) mod deflate;
 pub(crate) mod delivery;
 pub(crate) mod end;
 #[cfg(all(feature = "tokio", feature = "futures"))]
 pub(crate) mod fronts;
 pub(crate) mod heap;
+pub(crate) mod inflate;
 pub(crate) mod load;
 #[cfg(all(feature = "tokio", feature = "futures"))]
 pub(crate) mod net;

@@ -132,6 +132,9 @@ impl Receiver {
                 mask::apply(input, key);
             }
             let inflated = inflater.inflate(input, room)?;
+            if self.streaming {
+                inflater.note(room.get(..inflated.produced).unwrap_or_default());
+            }
             if let (Some(key), Some(rest)) = (frame.key, input.get_mut(inflated.consumed..)) {
                 // The rest is as it came, until its turn comes.
                 mask::apply(rest, mask::rotate(key, inflated.consumed));
