@@ -370,7 +370,7 @@ impl Connection {
     /// by itself when needed. For connections that idle.
     ///
     /// What the peer's next compressed message may refer to is kept. What ours may refer to is not: it will
-    /// be as large as the first one.
+    /// be as large as the first one. A keepalive ping does the same for the compressor.
     pub fn release_buffers(&mut self) {
         self.receiver.take_buffer();
         self.sender.take_buffer();

@@ -12,11 +12,11 @@
 //!
 //! # Secrets
 //!
-//! Whoever can see how long a compressed message is, and can put text of their choice beside a secret in it (or
-//! before it, with context takeover), can find the secret out: the message is shorter when the text repeats a
-//! part of it ([RFC 7692 §8]; CRIME and BREACH did so to HTTP). TLS hides what a message says, not how long it
-//! is. Send what is secret with [`Outgoing::uncompressed`](crate::Outgoing::uncompressed), which keeps it out of
-//! what later messages refer to, too:
+//! Whoever can see how long a compressed message is, and can put text of their choice beside a secret in it
+//! (or before it, with context takeover), can find the secret out: the message is shorter when the text
+//! repeats a part of it ([RFC 7692 §8]; CRIME and BREACH did so to HTTP). TLS hides what a message says, not
+//! how long it is. Send what is secret with [`Outgoing::uncompressed`](crate::Outgoing::uncompressed), which
+//! keeps it out of what later messages refer to, too:
 //!
 //! ```
 //! # use sansocket::{Config, Connection, Role};
@@ -128,8 +128,8 @@ impl Deflate {
         self
     }
 
-    /// The client's window, as a power of two of bytes: 8 to 15 (15). What lies outside counts as the nearest of
-    /// these. A server declines the offer of a client that cannot limit it; browsers can.
+    /// The client's window, as a power of two of bytes: 8 to 15 (15). What lies outside counts as the nearest
+    /// of these. A server declines the offer of a client that cannot limit it; browsers can.
     #[must_use]
     pub fn client_max_window_bits(mut self, bits: u8) -> Self {
         self.params.client_max_window_bits = limit(bits);
@@ -137,7 +137,8 @@ impl Deflate {
     }
 
     /// The parameters as they are agreed on with a peer that has no wishes. For those who negotiate by other
-    /// means than [`handshake`](crate::handshake); see [`Agreement::with_deflate`](crate::Agreement::with_deflate).
+    /// means than [`handshake`](crate::handshake); see
+    /// [`Agreement::with_deflate`](crate::Agreement::with_deflate).
     pub fn params(&self) -> Params {
         self.params
     }

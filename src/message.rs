@@ -69,8 +69,8 @@ impl Message {
 /// (§5.3), so it gains nothing over [`Connection::send`](crate::Connection::send).
 ///
 /// Where messages are compressed, this one is too, by itself: once for each level and window size that its
-/// connections have, when the first of them sends it. What a connection sends next then refers to nothing before
-/// it, so that a connection which sends only prepared messages needs no compressor at all.
+/// connections have, when the first of them sends it. What a connection sends next then refers to nothing
+/// before it, so that a connection which sends only prepared messages needs no compressor at all.
 ///
 /// ```
 /// use sansocket::{Config, Connection, PreparedMessage, Role};

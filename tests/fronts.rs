@@ -1,5 +1,5 @@
 //! One suite for all front ends: blocking, tokio and futures talk to each other and to themselves, over TCP.
-#![cfg(all(feature = "tokio", feature = "futures"))]
+#![cfg(all(feature = "tokio", feature = "futures", feature = "deflate"))]
 
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod support;
@@ -10,8 +10,8 @@ use sansocket::handshake::server::Options;
 use sansocket::handshake::{OriginPolicy, Rejection};
 use sansocket::http::StatusCode;
 use sansocket::{
-    CloseCode, CloseFrame, Config, Error, Event, HandshakeError, Keepalive, Message, PreparedMessage,
-    ProtocolError, Role, SendError, State,
+    CloseCode, CloseFrame, Config, Error, Event, HandshakeError, Keepalive, Message, Outgoing,
+    PreparedMessage, ProtocolError, Role, SendError, State,
 };
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -72,6 +72,34 @@ scenario!(messages_come_back,
                 assert_eq!(ws.read().await.unwrap(), Some(message));
             }
         }
+        close(ws).await;
+    }
+);
+
+scenario!(compressed_messages_come_back,
+    server: |F, stream| {
+        echo::<F>(stream, Options::new().config(Config::new().deflate(sansocket::Deflate::new()))).await
+    },
+    client: |F, stream, request| {
+        let config = Config::new().deflate(sansocket::Deflate::new());
+        let mut ws = F::client(stream, request, config).await.unwrap();
+        assert_eq!(ws.extensions(), "permessage-deflate");
+        for len in [0, 1, 125, 126, 65_535, 65_536, 300_000] {
+            for message in [Message::text("x".repeat(len)), Message::binary(vec![7; len])] {
+                ws.send(&message).await.unwrap();
+                ws.send(Outgoing::from(&message).uncompressed()).await.unwrap();
+                ws.send_prepared(&PreparedMessage::from(&message)).await.unwrap();
+                for _ in 0..3 {
+                    assert_eq!(ws.read().await.unwrap().as_ref(), Some(&message));
+                }
+                ws.release_buffers();
+            }
+        }
+        let (first, rest) = ("x".repeat(70_000), "y".repeat(70_000));
+        ws.send_fragment(&first, false).await.unwrap();
+        ws.ping(b"between").await.unwrap();
+        ws.send_fragment(&rest, true).await.unwrap();
+        assert_eq!(ws.read().await.unwrap(), Some(Message::text(first + &rest)));
         close(ws).await;
     }
 );

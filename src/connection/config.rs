@@ -28,7 +28,8 @@ pub struct Config {
     pub(crate) deflate: Option<Deflate>,
 }
 
-/// How a connection finds out that its peer is gone: it pings a peer that has been silent.
+/// How a connection finds out that its peer is gone: it pings a peer that has been silent. A compressor that it
+/// may have is given back then: the next compressed message refers to nothing before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keepalive {
     /// A ping leaves when nothing has come from the peer for this long.
@@ -41,7 +42,8 @@ pub struct Keepalive {
 /// What the opening handshake agreed on, beside the protocol itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Agreement {
-    /// The subprotocol, if one was chosen ([RFC 6455 §1.9](https://www.rfc-editor.org/rfc/rfc6455#section-1.9)).
+    /// The subprotocol, if one was chosen ([RFC 6455
+    /// §1.9](https://www.rfc-editor.org/rfc/rfc6455#section-1.9)).
     pub(crate) protocol: Option<Box<str>>,
     /// The value of the server's `Sec-WebSocket-Extensions`; empty when none is in use.
     pub(crate) extensions: Box<str>,

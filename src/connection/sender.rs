@@ -353,6 +353,8 @@ impl Sender {
         match self.timers.update(now, progress, self.output.written(), self.close != CloseState::Open) {
             Due::Nothing => {}
             Due::Ping => {
+                // While the peer is silent, few messages refer to others.
+                self.forget();
                 let turn = self.output.written().wrapping_add(self.output.remaining() as u64);
                 // Without randomness no ping leaves, and the connection fails when it is not answered.
                 let [a, b, c, d] = self.random.key().unwrap_or_default();

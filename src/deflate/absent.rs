@@ -1,4 +1,5 @@
-//! Stands in for `deflate.rs` without the feature: types without values, so that nobody else needs to ask for it.
+//! Stands in for `deflate.rs` without the feature: types without values, so that nobody else needs to ask for
+//! it.
 
 use crate::error::ProtocolError;
 use crate::frame::Role;

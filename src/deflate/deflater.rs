@@ -6,9 +6,9 @@ use zlib_rs::DeflateFlush;
 
 /// What this side's messages become (§7.2.1).
 ///
-/// All that was compressed is sent: the peer's decompressor has to see whatever ours refers to. (Who compresses a
-/// message, finds it larger and sends it as it was, has put the two out of step.) To forget what went before
-/// is always allowed.
+/// All that was compressed is sent: the peer's decompressor has to see whatever ours refers to. (Who
+/// compresses a message, finds it larger and sends it as it was, has put the two out of step.) To forget what
+/// went before is always allowed.
 pub(crate) struct Deflater(Box<State>);
 
 struct State {
@@ -94,8 +94,8 @@ fn flush(stream: &mut zlib_rs::Deflate, payload: &[u8], out: &mut Vec<u8>) -> bo
         room *= 2;
         let rest = payload.get(consumed..).unwrap_or_default();
         let target = out.get_mut(produced..).unwrap_or_default();
-        // §7.2.1: "An endpoint MAY use both DEFLATE blocks with the "BFINAL" bit set to 0 and DEFLATE blocks with
-        // the "BFINAL" bit set to 1." Ours have it set to 0.
+        // §7.2.1: "An endpoint MAY use both DEFLATE blocks with the "BFINAL" bit set to 0 and DEFLATE blocks
+        // with the "BFINAL" bit set to 1." Ours have it set to 0.
         if stream.compress(rest, target, DeflateFlush::SyncFlush).is_err() {
             return false;
         }
@@ -122,9 +122,9 @@ fn store(payload: &[u8], out: &mut Vec<u8>) {
 
 /// The end of a message.
 fn end(out: &mut Vec<u8>) {
-    // §7.2.1: "2. If the resulting data does not end with an empty DEFLATE block with no compression (the "BTYPE"
-    // bits are set to 00), append an empty DEFLATE block with no compression to the tail end. 3. Remove 4 octets
-    // (that are 0x00 0x00 0xff 0xff) from the tail end."
+    // §7.2.1: "2. If the resulting data does not end with an empty DEFLATE block with no compression (the
+    // "BTYPE" bits are set to 00), append an empty DEFLATE block with no compression to the tail end. 3.
+    // Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end."
     match out.strip_suffix(&Deflater::TAIL).map(<[u8]>::len) {
         Some(len) => out.truncate(len),
         // There was nothing to flush, because what went before was flushed.

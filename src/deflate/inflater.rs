@@ -91,8 +91,8 @@ impl Inflater {
         Ok(done)
     }
 
-    /// Notes what was inflated since this was last called, for the next message to refer to: the end of `bytes`.
-    /// It has to be called before the message ends, and before any of its bytes are dropped.
+    /// Notes what was inflated since this was last called, for the next message to refer to: the end of
+    /// `bytes`. It has to be called before the message ends, and before any of its bytes are dropped.
     pub(crate) fn note(&mut self, bytes: &[u8]) {
         let state = &mut *self.0;
         let new = std::mem::take(&mut state.unnoted).min(state.window);
@@ -166,7 +166,7 @@ impl State {
         stream
     }
 
-    /// §7.2.3.4: a message may have blocks with "BFINAL" set. What follows one is another DEFLATE stream, which
+    /// §7.2.3.4: a message may have blocks with "BFINAL" set. What follows is another DEFLATE stream, which
     /// refers to nothing before it.
     #[cold]
     fn begin_anew(&mut self) -> Result<(), ProtocolError> {

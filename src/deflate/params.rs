@@ -85,7 +85,8 @@ impl Deflate {
     /// The offer of a client.
     pub(crate) fn offer(&self) -> String {
         let mut offer = self.params.to_string();
-        // §7.1.2.2: without it, or without a value, the server could not, or would not, limit this side's window.
+        // §7.1.2.2: without it, or without a value, the server could not, or would not, limit this side's
+        // window.
         if self.params.client_max_window_bits.is_none() {
             offer.push_str("; client_max_window_bits");
         }
@@ -102,8 +103,9 @@ impl Deflate {
             (own, Some(hint)) => smaller(own, hint),
             (None, None) => None,
             // §7.1.2.2: "If a received extension negotiation offer doesn't have the "client_max_window_bits"
-            // extension parameter, the corresponding extension negotiation response to the offer MUST NOT include
-            // the "client_max_window_bits" extension parameter." So this client's window cannot be limited.
+            // extension parameter, the corresponding extension negotiation response to the offer MUST NOT
+            // include the "client_max_window_bits" extension parameter." So this client's window cannot be
+            // limited.
             (Some(_), None) => return None,
         };
         Some(Params {
@@ -113,8 +115,9 @@ impl Deflate {
             // is only a hint, but one that saves memory.
             server_no_context_takeover: own.server_no_context_takeover || offer.server_no_context_takeover,
             client_no_context_takeover: own.client_no_context_takeover || offer.client_no_context_takeover,
-            // §7.1.2.1: the same "by including the "server_max_window_bits" extension parameter in the extension
-            // negotiation response to send back to the client with the same or smaller value as the offer."
+            // §7.1.2.1: the same "by including the "server_max_window_bits" extension parameter in the
+            // extension negotiation response to send back to the client with the same or smaller value as the
+            // offer."
             server_max_window_bits: smaller(own.server_max_window_bits, offer.server_max_window_bits),
             client_max_window_bits,
         })
@@ -138,8 +141,8 @@ impl Deflate {
             server_no_context_takeover: answer.server_no_context_takeover,
             client_no_context_takeover: answer.client_no_context_takeover,
             server_max_window_bits: answer.server_max_window_bits,
-            // In an answer it has a value. One that exceeds the hint in the offer is no error (§7.1.2.2): what this
-            // side sends is limited by both.
+            // In an answer it has a value. One that exceeds the hint in the offer is no error (§7.1.2.2):
+            // what this side sends is limited by both.
             client_max_window_bits: match answer.client_max_window_bits {
                 None => None,
                 Some(value) => Some(value?),
@@ -150,9 +153,9 @@ impl Deflate {
 
 impl Said {
     /// §7: "A server MUST decline an extension negotiation offer for this extension if any of the following
-    /// conditions are met: The negotiation offer contains an extension parameter not defined for use in an offer",
-    /// one "with an invalid value", "multiple extension parameters with the same name". And so must a client
-    /// "_Fail the WebSocket Connection_" at such an answer.
+    /// conditions are met: The negotiation offer contains an extension parameter not defined for use in an
+    /// offer", one "with an invalid value", "multiple extension parameters with the same name". And so must a
+    /// client "_Fail the WebSocket Connection_" at such an answer.
     fn parse<'a>(params: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Option<Self> {
         let mut said = Self::default();
         for (name, value) in params {

@@ -355,6 +355,13 @@ impl<T: Transport> WebSocket<T> {
         self.driver.connection.round_trip_time()
     }
 
+    /// Gives memory back that an idle connection does not need: see [`Connection::release_buffers`]. Only the
+    /// compressor is worth it, and only with context takeover: everything else is given back by itself whenever
+    /// a read waits for input.
+    pub fn release_buffers(&mut self) {
+        self.driver.connection.release_buffers();
+    }
+
     /// The stream, to ask for its addresses.
     pub fn get_ref(&self) -> &T::Stream {
         self.driver.transport.get_ref()

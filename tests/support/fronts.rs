@@ -40,6 +40,8 @@ pub(crate) trait Front: Sized {
     fn close_info(&self) -> Option<CloseInfo>;
     fn buffered_amount(&self) -> usize;
     fn protocol(&self) -> Option<String>;
+    fn extensions(&self) -> String;
+    fn release_buffers(&mut self);
 }
 
 pub(crate) struct Blocking(blocking::WebSocket<TcpStream>);
@@ -135,6 +137,14 @@ macro_rules! front {
 
             fn buffered_amount(&self) -> usize {
                 self.0.buffered_amount()
+            }
+
+            fn extensions(&self) -> String {
+                self.0.extensions().to_owned()
+            }
+
+            fn release_buffers(&mut self) {
+                self.0.release_buffers();
             }
 
             fn protocol(&self) -> Option<String> {

@@ -102,8 +102,8 @@ impl Receiver {
             if come == 0 && !inflater.is_full() {
                 return Ok(());
             }
-            // The limit is one of what comes out, and holds while it comes out: that one byte too many would come
-            // is found out without a place for it.
+            // The limit is one of what comes out, and holds while it comes out: that one byte too many would
+            // come is found out without a place for it.
             let allowed = self.max_message_size - message.size;
             let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
             let free =
