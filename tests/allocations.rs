@@ -93,6 +93,48 @@ fn sending_a_borrowed_message_allocates_nothing() {
     }
 }
 
+/// A text and a binary message from one end to the other.
+#[cfg(feature = "deflate")]
+fn pass(from: &mut Connection, to: &mut Connection, text: &str, bytes: &[u8]) {
+    from.send(text).unwrap();
+    from.send(bytes).unwrap();
+    let wire = from.output();
+    let n = wire.remaining();
+    to.input()[..n].copy_from_slice(wire.chunk());
+    to.filled(n).unwrap();
+    from.output().advance(n);
+    for _ in 0..2 {
+        assert!(black_box(to.poll_event()).unwrap().is_some());
+    }
+    assert!(to.poll_event().unwrap().is_none());
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn compressed_messages_allocate_nothing_once_there_was_one() {
+    for no_takeover in [false, true] {
+        let deflate = sansocket::Deflate::new()
+            .server_no_context_takeover(no_takeover)
+            .client_no_context_takeover(no_takeover);
+        let agreement = sansocket::Agreement::new().with_deflate(deflate.params());
+        let [mut client, mut server] = ROLES.map(|role| {
+            Connection::with_agreement(role, Config::new().deflate(deflate.clone()), agreement.clone())
+        });
+        let mut random = Xorshift::new(5);
+        let messages: Vec<_> = SIZES.iter().map(|&size| (random.text(size), random.bytes(size))).collect();
+        let mut send_all = || {
+            for (text, bytes) in &messages {
+                pass(&mut client, &mut server, text, bytes);
+                pass(&mut server, &mut client, text, bytes);
+            }
+        };
+        send_all();
+        send_all(); // what was received is remembered up to the window
+        send_all();
+        assert_eq!(heap_of(send_all).allocations, 0, "{no_takeover}");
+    }
+}
+
 #[test]
 fn an_echo_of_a_lent_message_allocates_nothing() {
     let messages = messages(Role::Server);
