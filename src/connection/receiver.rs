@@ -359,9 +359,7 @@ impl Receiver {
         if matches!(self.phase, Phase::Between)
             && let Some(input) = self.input.unread_mut()
             && let Ok(Some((header, header_len))) = Header::decode_by(input, self.rules)
-            && header.fin
-            && header.rsv == 0
-            && !header.opcode.is_control()
+            && matches!(input, [0x81 | 0x82, ..]) // FIN set, no reserved bit, text or binary
             && self.refused != Some(header.opcode)
             && header.payload_len <= self.max_frame_size.min(self.max_message_size)
             && let Some(rest) = input.get_mut(header_len..)
