@@ -7,10 +7,10 @@ use sansocket::rustls::{ServerConfig, ServerConnection, StreamOwned};
 use sansocket::{Error, Event, Sender};
 use std::convert::Infallible;
 use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Serves one connection until it is closed.
 ///
@@ -47,9 +47,20 @@ fn serve_tls(stream: TcpStream, tls: Arc<ServerConfig>, options: Arc<Options>) -
     let (mut stream, _) = ws.into_parts();
     stream.conn.send_close_notify();
     let flushed = stream.flush();
+    linger(&mut stream.sock);
     result?;
     Ok(flushed?)
 }
+
+/// Reads on until the peer has ended too, or is silent: to close a socket with bytes unread resets the connection,
+/// and the peer may lose our Close frame. Over TCP `blocking` does so by itself.
+fn linger(stream: &mut TcpStream) {
+    let until = Instant::now() + LINGER;
+    let _gone_already = stream.shutdown(Shutdown::Write);
+    while Instant::now() < until && stream.read(&mut [0; 4096]).is_ok_and(|length| length > 0) {}
+}
+
+const LINGER: Duration = Duration::from_secs(10);
 
 /// Over TCP the deadlines of `Config` hold by themselves. Over any other stream they are looked at when it
 /// returns, so with TLS a read ends now and then for nothing, and is tried again.

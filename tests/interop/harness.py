@@ -21,7 +21,7 @@ results = []
 def report(variant, peers, case, why=None):
     results.append(why is None)
     verdict = "ok  " if why is None else "FAIL"
-    print(f"{verdict}  {variant!s:<12}  {peers:<25}  {case}{'' if why is None else ': ' + why}", flush=True)
+    print(f"{verdict}  {variant!s:<12}  {peers:<33}  {case}{'' if why is None else ': ' + why}", flush=True)
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,30 @@ def echo_server(variant, certificates, *args):
     return Server(*command, *tls, *args)
 
 
+def run_clients(variant, certificates, commands, *urls):
+    """Peers that are clients, by name, against our server; they have to have the same cases."""
+    trust = {"SSL_CERT_FILE": certificates("ca.pem"), "NODE_EXTRA_CA_CERTS": certificates("ca.pem")}
+    cases = {}
+    for name, command in commands.items():
+        peers = f"echo_server <- {name}"
+        args = [*command, *urls]
+        try:
+            client = subprocess.run(args, stdout=subprocess.PIPE, text=True, timeout=PATIENCE, env=os.environ | trust)
+        except subprocess.TimeoutExpired:
+            report(variant, peers, "all of it", "did not end")
+            continue
+        cases[name] = set()
+        for line in client.stdout.splitlines():
+            verdict, _, rest = line.partition(" ")
+            case, _, why = rest.partition(": ")
+            cases[name].add(case)
+            report(variant, peers, case, None if verdict == "ok" else why)
+        if client.returncode != 0:
+            report(variant, peers, "the peer itself", f"exit code {client.returncode}")
+    if len(set(map(frozenset, cases.values()))) != 1 or not all(cases.values()):
+        report(variant, "echo_server", "all clients have the same cases", str(cases))
+
+
 # No proxy but those of a case.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
 
@@ -123,3 +147,28 @@ def echo_client(variant, certificates, url, *args, trust="ca.pem", env={}):
             file.seek(0)
             said.append(file.read().decode())
     return Ended(client.returncode, *said, usage.ru_utime + usage.ru_stime)
+
+
+def sizes(*numbers):
+    return [arg for n in numbers for arg in ("--binary", str(n))]
+
+
+def texts(*contents):
+    return [arg for text in contents for arg in ("--message", text)]
+
+
+NORMAL = {"code": 1000, "reason": ""}
+
+
+def run_against(variant, certificates, name, command, cases):
+    """Our client against a peer that is a server. A case is a name, a path, arguments, what is on stdout, what is on
+    stderr (then it fails), and what the server saw."""
+    tls = [certificates("good.pem"), certificates("good.key")] if variant.is_secure else []
+    with Server(*command, *tls) as server:
+        for case, path, args, stdout, stderr, seen in cases:
+            client = echo_client(variant, certificates, f"{server.url}/{path}", *args)
+            record = server.record() if seen is not None else {}
+            why = client.differs(stdout, stderr)
+            if any(record.get(key) != value for key, value in (seen or {}).items()):
+                why = why or f"the server saw {record}, not {seen}"
+            report(variant, f"echo_client -> {name}", case, why)

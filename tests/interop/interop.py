@@ -4,7 +4,8 @@
     echo_client  ->  websockets_server.py, ws_server.mjs      (they have the same paths)
     echo_client  ->  blocking_server.py                       (writes before it reads)
 
-each with every front end of ours, with TLS and without; then what TLS and proxies have of their own.
+each with every front end of ours, with TLS and without, and what deflate.py has, Chromium among it; then what TLS and
+proxies have of their own.
 
 A client peer gets URLs, prints "ok CASE" or "FAIL CASE: WHY" for each of its cases, and exits.
 A server peer gets a certificate and a key, if it is to use TLS; it prints "listening URL", then a line of JSON for
@@ -13,17 +14,34 @@ each connection that has ended.
 
 import os
 import socket
-import subprocess
 import sys
 import tempfile
 import time
 from urllib.parse import urlsplit
 
+import deflate
 import proxies
 import tls_endings
 import tls_trust
 from certificates import Certificates
-from harness import LOST, NODE, PATIENCE, PLAIN, PYTHON, VARIANTS, Server, echo_client, echo_server, report, results
+from harness import (
+    LOST,
+    NODE,
+    NORMAL,
+    PATIENCE,
+    PLAIN,
+    PYTHON,
+    VARIANTS,
+    Server,
+    echo_client,
+    echo_server,
+    report,
+    results,
+    run_against,
+    run_clients,
+    sizes,
+    texts,
+)
 
 MIB = 1 << 20
 
@@ -38,30 +56,8 @@ def our_server(variant, certificates):
     ):
         for case, sent in BAD_PEERS:
             bad_peer(variant, plain.url, case, sent)
-        cases = {}
-        for name, command in [("websockets", [*PYTHON, "websockets_client.py"]), ("ws", [*NODE, "ws_client.mjs"])]:
-            peers = f"echo_server <- {name}"
-            try:
-                client = subprocess.run(
-                    [*command, plain.url, small.url],
-                    stdout=subprocess.PIPE,
-                    text=True,
-                    timeout=PATIENCE,
-                    env=os.environ | {"SSL_CERT_FILE": certificates("ca.pem"), "NODE_EXTRA_CA_CERTS": certificates("ca.pem")},
-                )
-            except subprocess.TimeoutExpired:
-                report(variant, peers, "all of it", "did not end")
-                continue
-            cases[name] = set()
-            for line in client.stdout.splitlines():
-                verdict, _, rest = line.partition(" ")
-                case, _, why = rest.partition(": ")
-                cases[name].add(case)
-                report(variant, peers, case, None if verdict == "ok" else why)
-            if client.returncode != 0:
-                report(variant, peers, "the peer itself", f"exit code {client.returncode}")
-        if len(set(map(frozenset, cases.values()))) != 1 or not all(cases.values()):
-            report(variant, "echo_server", "both clients have the same cases", str(cases))
+        clients = {"websockets": [*PYTHON, "websockets_client.py"], "ws": [*NODE, "ws_client.mjs"]}
+        run_clients(variant, certificates, clients, plain.url, small.url)
         still_there = plain.process.poll() is None and small.process.poll() is None
         report(variant, "echo_server", "it is still there", None if still_there else "it is gone")
 
@@ -95,16 +91,6 @@ def bad_peer(variant, url, case, sent):
     report(variant, "echo_server <- bytes", case, why)
 
 
-def sizes(*numbers):
-    return [arg for n in numbers for arg in ("--binary", str(n))]
-
-
-def texts(*contents):
-    return [arg for text in contents for arg in ("--message", text)]
-
-
-NORMAL = {"code": 1000, "reason": ""}
-# case, path, arguments, what is on stdout, what is on stderr (then it fails), what the server saw
 CLIENT_CASES = [
     ("nothing at all", "echo", [], "closed: 1000", None, NORMAL),
     ("text", "echo", texts("Hello", "κόσμε, € 😀", "\x01"), "closed: 1000", None, NORMAL),
@@ -131,30 +117,21 @@ CLIENT_CASES = [
     ("the server answers nothing", "silent", ["--timeout", "0.5", *texts("Hello")], "", ("the time is up",), {"code": 1006, "reason": ""}),
     ("invalid UTF-8 from the server", "invalid", texts("Hello"), "", ("not valid UTF-8",), {"code": 1007, "reason": "a text message is not valid UTF-8"}),
 ]
-BLOCKING_CASES = [
-    ("16 MiB against 16 MiB", "", sizes(16 * MIB), "the server says 16777216 bytes", None, NORMAL),
-    ("many messages, written before more are read", "", texts("Hello") + sizes(*[100_000] * 100), "closed: 1000", None, NORMAL),
-]
+
+
+def blocking_cases(variant):
+    seen = NORMAL | {"close_notify": variant.is_secure}
+    return [
+        ("16 MiB against 16 MiB", "", sizes(16 * MIB), "the server says 16777216 bytes", None, seen),
+        ("many messages, written before more are read", "", texts("Hello") + sizes(*[100_000] * 100), "closed: 1000", None, seen),
+    ]
 
 
 def our_client(variant, certificates):
     """Every server and our client."""
-    tls = [certificates("good.pem"), certificates("good.key")] if variant.is_secure else []
-    for name, command, cases in [
-        ("websockets", [*PYTHON, "websockets_server.py"], CLIENT_CASES),
-        ("ws", [*NODE, "ws_server.mjs"], CLIENT_CASES),
-        ("blocking", [*PYTHON, "blocking_server.py"], BLOCKING_CASES),
-    ]:
-        with Server(*command, *tls) as server:
-            for case, path, args, stdout, stderr, seen in cases:
-                client = echo_client(variant, certificates, f"{server.url}/{path}", *args)
-                record = server.record() if seen is not None else {}
-                why = client.differs(stdout, stderr)
-                if name == "blocking":
-                    seen = seen | {"close_notify": variant.is_secure}
-                if any(record.get(key) != value for key, value in (seen or {}).items()):
-                    why = why or f"the server saw {record}, not {seen}"
-                report(variant, f"echo_client -> {name}", case, why)
+    run_against(variant, certificates, "websockets", [*PYTHON, "websockets_server.py"], CLIENT_CASES)
+    run_against(variant, certificates, "ws", [*NODE, "ws_server.mjs"], CLIENT_CASES)
+    run_against(variant, certificates, "blocking", [*PYTHON, "blocking_server.py"], blocking_cases(variant))
 
 
 def unix_socket(certificates):
@@ -172,6 +149,7 @@ def main():
         for variant in VARIANTS:
             our_server(variant, certificates)
             our_client(variant, certificates)
+            deflate.run(variant, certificates)
         unix_socket(certificates)
         tls_trust.run(certificates)
         tls_endings.run(certificates)

@@ -1,18 +1,18 @@
 #!/bin/sh
 # Lets other WebSocket implementations talk to our examples, and Python's wsproto read what our encoder
 # writes. Installs what it needs, beside itself: Python packages into .venv, node's into node_modules; and, as
-# root where there is apt-get, the proxies.
+# root where there is apt-get, the proxies and Chromium (124 MB to fetch).
 #
 #   tests/interop/run.sh
 #
-# Needs cargo, python3 with venv, node with npm, and openssl. Without tinyproxy or microsocks their cases are
-# skipped, unless SANSOCKET_INTEROP is set: then they fail. Ends with "N passed, N failed".
+# Needs cargo, python3 with venv, node with npm, and openssl. Without tinyproxy, microsocks or chromium their cases
+# are skipped, unless SANSOCKET_INTEROP is set: then they fail. Ends with "N passed, N failed".
 set -eu
 cd "$(dirname "$0")"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 
 missing=
-for program in openssl tinyproxy microsocks; do
+for program in openssl tinyproxy microsocks chromium; do
     command -v $program >/dev/null || missing="$missing $program"
 done
 if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

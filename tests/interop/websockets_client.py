@@ -1,26 +1,16 @@
 """The cases of Python's `websockets` as a client. Keep in step with ws_client.mjs."""
 
-import asyncio
 import sys
 
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
+from websockets_common import BYTES, TEXT, closed_by_the_server, exchange, exchange_at_once, open_to, run
 
 PLAIN, SMALL = sys.argv[1:]
-TEXT = "κόσμε, € 😀"
-BYTES = bytes(range(256)) * 40
-
-
-def open_to(url, **options):
-    return connect(url, proxy=None, max_size=None, ping_interval=None, **options)
 
 
 async def echoes(url, *messages, **options):
     async with open_to(url, **options) as ws:
-        for message in messages:
-            await ws.send(message)
-            answer = await ws.recv()
-            assert answer == message, f"{len(message)} came back as {len(answer)}"
+        await exchange(ws, *messages)
 
 
 async def text():
@@ -87,10 +77,7 @@ async def ping_between_fragments():
 async def many_at_once():
     messages = [str(i) * (i % 70) for i in range(1000)]
     async with open_to(PLAIN) as ws:
-        sending = asyncio.gather(*map(ws.send, messages))
-        for message in messages:
-            assert await ws.recv() == message
-        await sending
+        await exchange_at_once(ws, messages)
 
 
 async def subprotocol():
@@ -127,27 +114,22 @@ async def close_without_a_code():
     assert ws.close_code == 1005, ws.close_code
 
 
-async def closed_by_the_server(url, code, message, **options):
-    """The server closes first, and says why."""
+async def closed_for(code, url, message, **options):
     async with open_to(url) as ws:
         await ws.send(message, **options)
-        try:
-            raise AssertionError(f"{len(await ws.recv())} came back")
-        except ConnectionClosed as closed:
-            assert closed.rcvd_then_sent is True
-            assert closed.rcvd.code == code and closed.rcvd.reason, closed.rcvd
+        await closed_by_the_server(ws, code)
 
 
 async def too_large_a_message():
-    await closed_by_the_server(SMALL, 1009, b"x" * 70_001)
+    await closed_for(1009, SMALL, b"x" * 70_001)
 
 
 async def too_large_in_fragments():
-    await closed_by_the_server(SMALL, 1009, [b"x" * 70_000, b"x"])
+    await closed_for(1009, SMALL, [b"x" * 70_000, b"x"])
 
 
 async def invalid_utf8():
-    await closed_by_the_server(PLAIN, 1007, b"Hello \xff", text=True)
+    await closed_for(1007, PLAIN, b"Hello \xff", text=True)
 
 
 async def rejected_upgrade():
@@ -183,14 +165,4 @@ CASES = [
 ]
 
 
-async def main():
-    for case in CASES:
-        name = case.__name__.replace("_", " ")
-        try:
-            await asyncio.wait_for(case(), 20)
-            print(f"ok {name}", flush=True)
-        except Exception as error:
-            print(f"FAIL {name}: {error!r}", flush=True)
-
-
-asyncio.run(main())
+run(CASES)

@@ -3,50 +3,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import WebSocket from "ws";
+import { BYTES, TEXT, close, closedByTheServer, exchange, exchangeAtOnce, open, run, sendParts } from "./ws_common.mjs";
 
 const [PLAIN, SMALL] = process.argv.slice(2);
-const TEXT = "κόσμε, € 😀";
-const BYTES = Buffer.alloc(10240, Uint8Array.from({ length: 256 }, (_, i) => i));
-
-/** Opens a connection; `next()` waits for the next message: a string, or a Buffer. */
-async function open(url, protocols = [], options = {}) {
-  const ws = new WebSocket(url, protocols, { maxPayload: 0, ...options });
-  const queue = [];
-  let wake = () => {};
-  ws.on("message", (data, isBinary) => {
-    queue.push(isBinary ? data : data.toString());
-    wake();
-  });
-  ws.next = async () => {
-    while (queue.length === 0) {
-      assert.ok(ws.readyState <= WebSocket.CLOSING, "the connection was closed");
-      await new Promise((resolve) => {
-        wake = resolve;
-        ws.once("close", resolve);
-      });
-    }
-    return queue.shift();
-  };
-  await once(ws, "open");
-  return ws;
-}
-
-async function close(ws, ...args) {
-  ws.close(...args);
-  const [code, reason] = await once(ws, "close");
-  return { code, reason: reason.toString() };
-}
 
 async function echoes(url, messages, options) {
   const ws = await open(url, [], options);
-  for (const message of messages) {
-    ws.send(message);
-    const answer = await ws.next();
-    assert.ok(
-      typeof message === "string" ? answer === message : message.equals(answer),
-      `${message.length} came back as ${answer.length}`,
-    );
-  }
+  await exchange(ws, messages);
   assert.equal((await close(ws, 1000)).code, 1000);
 }
 
@@ -54,18 +17,10 @@ async function closes(code, reason) {
   assert.deepEqual(await close(await open(PLAIN), code, reason), { code, reason });
 }
 
-/** The server closes first, and says why. */
-async function closedByTheServer(url, expected, send) {
+async function closedFor(code, url, send) {
   const ws = await open(url);
   send(ws);
-  const [code, reason] = await once(ws, "close");
-  assert.equal(code, expected);
-  assert.ok(reason.length > 0);
-}
-
-/** Sends a message in these parts. */
-function sendParts(ws, parts, options) {
-  parts.forEach((part, i) => ws.send(part, { ...options, fin: i === parts.length - 1 }));
+  await closedByTheServer(ws, code);
 }
 
 const CASES = {
@@ -128,8 +83,7 @@ const CASES = {
   async "many at once"() {
     const messages = Array.from({ length: 1000 }, (_, i) => String(i).repeat(i % 70));
     const ws = await open(PLAIN);
-    messages.forEach((message) => ws.send(message));
-    for (const message of messages) assert.equal(await ws.next(), message);
+    await exchangeAtOnce(ws, messages);
     await close(ws);
   },
   async "subprotocol"() {
@@ -152,13 +106,13 @@ const CASES = {
     assert.equal((await close(await open(PLAIN))).code, 1005);
   },
   async "too large a message"() {
-    await closedByTheServer(SMALL, 1009, (ws) => ws.send(Buffer.alloc(70_001)));
+    await closedFor(1009, SMALL, (ws) => ws.send(Buffer.alloc(70_001)));
   },
   async "too large in fragments"() {
-    await closedByTheServer(SMALL, 1009, (ws) => sendParts(ws, [Buffer.alloc(70_000), Buffer.alloc(1)]));
+    await closedFor(1009, SMALL, (ws) => sendParts(ws, [Buffer.alloc(70_000), Buffer.alloc(1)]));
   },
   async "invalid utf8"() {
-    await closedByTheServer(PLAIN, 1007, (ws) => ws.send(Buffer.from("Hello \xff", "latin1"), { binary: false }));
+    await closedFor(1007, PLAIN, (ws) => ws.send(Buffer.from("Hello \xff", "latin1"), { binary: false }));
   },
   async "rejected upgrade"() {
     const ws = new WebSocket(PLAIN, { protocolVersion: 8 });
@@ -170,20 +124,5 @@ const CASES = {
   },
 };
 
-function within(milliseconds, promise) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error("the time is up")), milliseconds);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-for (const [name, run] of Object.entries(CASES)) {
-  try {
-    await within(20_000, run());
-    console.log(`ok ${name}`);
-  } catch (error) {
-    console.log(`FAIL ${name}: ${String(error.message).replaceAll("\n", " ")}`);
-  }
-}
+await run(CASES);
 process.exit();
