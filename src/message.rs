@@ -297,7 +297,7 @@ impl Outgoing<'_> {
 }
 
 impl<'m> Outgoing<'m> {
-    /// Leaves as it is, even where messages are [compressed](crate::Config::deflate), and later messages do not
+    /// Leaves as it is, even where messages are compressed (feature `deflate`), and later messages do not
     /// refer to it: for what is secret, because the length of a compressed message can give it away
     /// ([RFC 7692 §8](https://www.rfc-editor.org/rfc/rfc7692#section-8)); or for what is compressed already.
     #[must_use]
@@ -414,6 +414,36 @@ mod tests {
         let prepared = PreparedMessage::text("Hello");
         assert_eq!(prepared.plain().bytes, &b"\x81\x05Hello"[..]); // RFC 6455 §5.7
         assert_eq!(prepared.payload(), "Hello");
+    }
+
+    #[cfg(feature = "deflate")]
+    #[test]
+    fn a_prepared_message_is_compressed_once_for_each_shape() {
+        use crate::deflate::{Deflate, Deflater};
+        use crate::frame::Role;
+        let prepared = PreparedMessage::text("tick, tock, ".repeat(100));
+        let shapes: Vec<_> = [(1, 15), (1, 9), (6, 15), (1, 8)]
+            .into_iter()
+            .map(|(level, bits)| {
+                let deflate = Deflate::new().level(level).server_max_window_bits(bits);
+                Deflater::agreed(Some(&deflate), Some(&deflate.params()), Role::Server).unwrap().shape()
+            })
+            .collect();
+        let places = || -> Vec<_> {
+            let place = |shape: &Shape| prepared.deflated(*shape).unwrap().bytes.as_ptr() as usize;
+            shapes.iter().map(place).collect()
+        };
+        let seen: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(places)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(seen.iter().all(|places| *places == seen[0]));
+        assert_eq!(seen[0][1], seen[0][3], "a window of 8 bits is one of 9");
+        assert!(seen[0][0] != seen[0][1] && seen[0][0] != seen[0][2] && seen[0][1] != seen[0][2]);
+        // And clones share them.
+        let clone = prepared.clone();
+        assert_eq!(clone.deflated(shapes[0]).unwrap().bytes.as_ptr() as usize, seen[0][0]);
+        assert!(prepared.uncompressed().deflated(shapes[0]).is_none());
     }
 
     #[test]
