@@ -27,6 +27,8 @@ struct State {
     is_full: bool,
     /// How many final blocks the message has had.
     finals: u32,
+    /// What is wrong, behind what was inflated.
+    error: Option<ProtocolError>,
 }
 
 /// How far one call came, in bytes.
@@ -52,43 +54,45 @@ impl Inflater {
             has_begun: false,
             is_full: false,
             finals: 0,
+            error: None,
         }))
     }
 
-    /// Whether there may be more to come without further input.
+    /// Whether there may be more to come without further input, or an error.
     pub(crate) fn is_full(&self) -> bool {
-        self.0.is_full
+        self.0.is_full || self.0.error.is_some()
     }
 
     /// Inflates until all of `input` is consumed or all of `room`, which is not empty, is filled.
     ///
     /// # Errors
-    /// Data that is not DEFLATE, and too many final blocks.
+    /// Data that is not DEFLATE, and too many final blocks; when all that came before is inflated.
     pub(crate) fn inflate(&mut self, input: &[u8], room: &mut [u8]) -> Result<Inflated, ProtocolError> {
         let state = &mut *self.0;
         let mut done = Inflated::default();
         loop {
-            let (input, room) = (
-                input.get(done.consumed..).unwrap_or_default(),
-                room.get_mut(done.produced..).unwrap_or_default(),
-            );
-            if room.is_empty() || (input.is_empty() && !state.is_full) {
+            let input = input.get(done.consumed..).unwrap_or_default();
+            let room = room.get_mut(done.produced..).unwrap_or_default();
+            if room.is_empty() || state.error.is_some() || (input.is_empty() && !state.is_full) {
                 break;
             }
-            let stream = state.load();
-            let (step, status) = step(stream, input, room, InflateFlush::NoFlush)?;
+            let (step, status) = step(state.load(), input, room, InflateFlush::NoFlush);
             done.consumed += step.consumed;
             done.produced += step.produced;
             state.has_begun |= step.consumed > 0;
             state.is_full = step.produced == room.len();
             state.unnoted += step.produced;
-            if status == Status::StreamEnd {
-                state.begin_anew()?;
-            } else if step == Inflated::default() {
-                break;
+            match status {
+                Ok(Status::StreamEnd) => state.error = state.begin_anew().err(),
+                Ok(_) if step == Inflated::default() => break,
+                Ok(_) => {}
+                Err(error) => state.error = Some(error),
             }
         }
-        Ok(done)
+        match state.error {
+            Some(error) if done.produced == 0 => Err(error),
+            _ => Ok(done),
+        }
     }
 
     /// Notes what was inflated since this was last called, for the next message to refer to: the end of
@@ -119,9 +123,14 @@ impl Inflater {
         // stops before the zero behind them if a block ends there, and only then.
         if state.has_begun {
             let tail = [0x00, 0x00, 0xFF, 0xFF, 0x00];
-            let (step, _) = step(state.load(), &tail, &mut [0], InflateFlush::Block)?;
-            if step != (Inflated { consumed: 4, produced: 0 }) {
+            let stream = state.load();
+            let (end, status) = step(stream, &tail, &mut [0], InflateFlush::Block);
+            if status.is_err() || end != (Inflated { consumed: 4, produced: 0 }) {
                 return Err(ProtocolError::InvalidDeflate);
+            }
+            // That block may have been a final one.
+            if step(stream, &[], &mut [0], InflateFlush::NoFlush).1 == Ok(Status::StreamEnd) {
+                state.begin_anew()?;
             }
         }
         state.has_begun = false;
@@ -187,19 +196,20 @@ impl State {
     }
 }
 
+/// One call: how far it came, and how it ended.
 fn step(
     stream: &mut Inflate,
     input: &[u8],
     room: &mut [u8],
     flush: InflateFlush,
-) -> Result<(Inflated, Status), ProtocolError> {
+) -> (Inflated, Result<Status, ProtocolError>) {
     let before = (stream.total_in(), stream.total_out());
-    let status = stream.decompress(input, room, flush).map_err(|_| ProtocolError::InvalidDeflate)?;
+    let status = stream.decompress(input, room, flush).map_err(|_| ProtocolError::InvalidDeflate);
     // No more than a slice's length.
     let count = |total: u64, before: u64| usize::try_from(total.wrapping_sub(before)).unwrap_or(0);
     let consumed = count(stream.total_in(), before.0);
     let produced = count(stream.total_out(), before.1);
-    Ok((Inflated { consumed, produced }, status))
+    (Inflated { consumed, produced }, status)
 }
 
 impl Drop for Inflater {

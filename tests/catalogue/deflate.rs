@@ -84,6 +84,11 @@ rows! {
             => fails_after([text("Hello")], 1007);
         compressed(["C1 88 K F3 48 CD C9 C9 07 00 07", "C1 8C K F3 48 CD C9 C9 07 00 F2 00 11 00 00"])
             => fails(1007); // garbage; a reference to before the final block
+        // The last block, of which four bytes are not sent, may be a final one.
+        compressed([format!("{HELLO} | C1 81 K 01 | {HELLO_AGAIN}")])
+            => fails_after([text("Hello"), text("")], 1007);
+        compressed([format!("{HELLO} | C1 81 K 01 | {HELLO}")])
+            => delivers([text("Hello"), text(""), text("Hello")]);
         hand(&finals(1_024)) => delivers([text("")]);
         hand(&finals(1_025)) => fails(1008);
     }
@@ -483,4 +488,25 @@ fn d_17_a_keepalive_ping_gives_the_compressor_back() {
     assert!(second < first);
     server.connection.handle_timeout(now + keepalive.interval);
     assert_eq!((length(&mut server), length(&mut server)), (first, second));
+}
+
+/// What comes out before the data goes wrong counts first: so the error does not depend on the delivery.
+#[test]
+fn d_06_what_is_wrong_first_is_what_is_reported() {
+    let wrong = |start: &[u8]| ByHand::default().stored(false, start).header(false, 3).message();
+    for delivery in DELIVERIES {
+        for streaming in [false, true] {
+            for (first, max, start, error) in [
+                (0xC1, 99, &b"abc\xFF"[..], ProtocolError::InvalidUtf8),
+                (0xC2, 2, b"abc", ProtocolError::MessageTooLarge),
+                (0xC2, 3, b"abc", ProtocolError::InvalidDeflate),
+            ] {
+                let config = Config::new().max_message_size(max).streaming(streaming);
+                let mut server = end(Role::Server, config);
+                let wire = frame(first, peer_key(Role::Server), &wrong(start));
+                delivery.pieces(&wire).into_iter().for_each(|piece| server.receive(piece));
+                assert_eq!(server.error, Some(error), "{delivery:?} {streaming}");
+            }
+        }
+    }
 }

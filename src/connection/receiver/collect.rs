@@ -102,29 +102,23 @@ impl Receiver {
             if come == 0 && !inflater.is_full() {
                 return Ok(());
             }
-            // The limit is one of what comes out, and holds while it comes out: that one byte too many would
-            // come is found out without a place for it.
-            let allowed = self.max_message_size - message.size;
-            let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
+            // The limit is one of what comes out, and holds while it comes out: there is room for one byte
+            // too many.
+            let allowed = usize::try_from(self.max_message_size - message.size).unwrap_or(usize::MAX);
             let free =
                 if self.streaming { Self::PART.saturating_sub(self.collected.len()) } else { usize::MAX };
-            if free == 0 {
-                return Ok(());
+            let wanted = allowed.saturating_add(1).min(free);
+            if wanted == 0 {
+                return Ok(()); // the part goes first
             }
-            let wanted = allowed.min(free);
-            if self.collected.room_len() == 0 && wanted > 0 {
+            if self.collected.room_len() == 0 {
                 // Text grows to the fourfold, or so; what has come out says more.
                 let guess = self.collected.len().max(4 * come).max(Self::LEAST);
                 self.collected.reserve(guess.min(wanted)).map_err(|_| ProtocolError::OutOfMemory)?;
             }
-            let mut beyond = [0];
-            let room = match self.collected.room() {
-                room if wanted > 0 => {
-                    let len = room.len().min(wanted);
-                    room.get_mut(..len).unwrap_or_default()
-                }
-                _ => &mut beyond[..],
-            };
+            let room = self.collected.room();
+            let len = room.len().min(wanted);
+            let room = room.get_mut(..len).unwrap_or_default();
 
             let n = come.min(Self::WINDOW);
             let input = self.input.unread_mut().and_then(|input| input.get_mut(..n)).unwrap_or_default();
@@ -140,16 +134,16 @@ impl Receiver {
                 mask::apply(rest, mask::rotate(key, inflated.consumed));
                 frame.key = Some(mask::rotate(key, inflated.consumed));
             }
-            if wanted == 0 && inflated.produced > 0 {
-                return Err(ProtocolError::MessageTooLarge);
-            }
             if come > 0 && inflated == Inflated::default() {
                 return Err(ProtocolError::InvalidDeflate); // it would never go on
+            }
+            message.size += inflated.produced as u64;
+            if message.size > self.max_message_size {
+                return Err(ProtocolError::MessageTooLarge);
             }
             self.collected.accept(inflated.produced).map_err(|_| ProtocolError::InvalidUtf8)?;
             self.input.consume(inflated.consumed);
             frame.remaining -= inflated.consumed as u64;
-            message.size += inflated.produced as u64;
             self.phase = Phase::Payload(message, frame);
         }
     }
