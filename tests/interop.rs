@@ -1,7 +1,15 @@
-//! Whatever our encoder can emit, Python's `wsproto` accepts and reads as it was meant.
+//! Whatever our encoder can emit, Python's `wsproto` accepts and reads as it was meant; and C zlib, by way of
+//! Python's module for it, takes what we compress, and makes what we take.
 //!
-//! `tests/interop/run.sh` installs `wsproto` and runs this; without it, this test is skipped. The script
+//! `tests/interop/run.sh` installs `wsproto` and runs this; without it, these tests are skipped. The script
 //! then lets whole implementations talk to the examples.
+
+#[cfg(feature = "deflate")]
+#[expect(dead_code, reason = "each test uses a part of it")]
+mod support;
+#[cfg(feature = "deflate")]
+#[path = "interop/zlib.rs"]
+mod zlib;
 
 use bytes::Buf;
 use rand::rngs::StdRng;
@@ -19,13 +27,6 @@ const LENGTHS: [usize; 19] =
 
 #[test]
 fn wsproto_reads_whatever_the_encoder_writes() {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
-    let python = here.join(".venv/bin/python");
-    if !python.exists() {
-        assert!(std::env::var_os("SANSOCKET_INTEROP").is_none(), "{} is missing", python.display());
-        println!("skipped: run tests/interop/run.sh first");
-        return;
-    }
     let mut connections = Vec::new();
     for role in [Role::Client, Role::Server] {
         connections.extend(LENGTHS.map(|len| every_way_to_send(role, len)));
@@ -33,20 +34,35 @@ fn wsproto_reads_whatever_the_encoder_writes() {
         connections.extend(sendable_codes().map(|code| closed_with(role, code)));
         connections.extend((0..250).map(|seed| anything(role, seed)));
     }
-    let mut wsproto = Command::new(python)
-        .arg(here.join("wsproto_check.py"))
+    if let Some(said) = python(&["wsproto_check.py"], &connections) {
+        assert_eq!(said.trim(), format!("{} connections", connections.len()));
+    }
+}
+
+/// What a Python script of `tests/interop` makes of these lines; `None` if Python is not installed there.
+fn python(command: &[&str], lines: &[String]) -> Option<String> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
+    let python = here.join(".venv/bin/python");
+    if !python.exists() {
+        assert!(std::env::var_os("SANSOCKET_INTEROP").is_none(), "{} is missing", python.display());
+        println!("skipped: run tests/interop/run.sh first");
+        return None;
+    }
+    let mut python = Command::new(python)
+        .current_dir(here)
+        .args(command)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("python starts");
-    let mut stdin = wsproto.stdin.take().expect("it is piped");
+    let mut stdin = python.stdin.take().expect("it is piped");
     // At the first mistake it stops reading, and says what it is.
-    connections.iter().all(|line| stdin.write_all(line.as_bytes()).is_ok());
+    lines.iter().all(|line| stdin.write_all(line.as_bytes()).is_ok());
     drop(stdin);
-    let said = wsproto.wait_with_output().expect("python ends");
+    let said = python.wait_with_output().expect("python ends");
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-    assert_eq!(String::from_utf8_lossy(&said.stdout).trim(), format!("{} connections", connections.len()));
+    Some(String::from_utf8_lossy(&said.stdout).into_owned())
 }
 
 /// A connection that notes what its output means.

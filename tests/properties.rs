@@ -2,6 +2,15 @@
 
 #[path = "properties/any_bytes.rs"]
 mod any_bytes;
+#[cfg(feature = "deflate")]
+#[path = "properties/any_deflate.rs"]
+mod any_deflate;
+#[cfg(feature = "deflate")]
+#[path = "properties/compressed.rs"]
+mod compressed;
+#[cfg(feature = "deflate")]
+#[path = "properties/negotiated.rs"]
+mod negotiated;
 mod reference;
 #[path = "properties/round_trip.rs"]
 mod round_trip;

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Lets other WebSocket implementations talk to our examples, and Python's wsproto read what our encoder
-# writes. Installs what it needs, beside itself: Python packages into .venv, node's into node_modules; and, as
-# root where there is apt-get, the proxies and Chromium (124 MB to fetch).
+# Lets other WebSocket implementations talk to our examples, Python's wsproto read what our encoder writes, and
+# its zlib what our compressor writes, and the reverse. Installs what it needs, beside itself: Python packages into
+# .venv, node's into node_modules; and, as root where there is apt-get, the proxies and Chromium (124 MB to fetch).
 #
 #   tests/interop/run.sh
 #

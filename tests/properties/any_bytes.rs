@@ -210,7 +210,7 @@ proptest! {
 
 /// Joins the parts of messages; what was lent of the last one, if it never ended, is returned apart.
 /// (That texts are cut between characters is shown by the type of a text's part.)
-fn joined(seen: &[Seen]) -> (Vec<Seen>, Vec<u8>) {
+pub(super) fn joined(seen: &[Seen]) -> (Vec<Seen>, Vec<u8>) {
     let (mut events, mut begun) = (Vec::new(), Vec::new());
     for event in seen {
         match event {

@@ -68,7 +68,11 @@ impl End {
     /// The same with what a handshake has agreed on.
     pub(crate) fn agreed(role: Role, config: Config, agreement: Agreement) -> Self {
         let seed = if role == Role::Client { [1; 32] } else { [2; 32] };
-        let connection = Connection::with_seed(role, config, agreement, seed);
+        Self::of(Connection::with_seed(role, config, agreement, seed))
+    }
+
+    /// A connection that is there already.
+    pub(crate) fn of(connection: Connection) -> Self {
         Self { connection, seen: Vec::new(), error: None, at_eof: false, owning: false }
     }
 

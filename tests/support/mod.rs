@@ -14,5 +14,6 @@ pub(crate) mod net;
 pub(crate) mod pair;
 pub(crate) mod pipe;
 pub(crate) mod random;
+pub(crate) mod repeats;
 pub(crate) mod sockets;
 pub(crate) mod wire;

@@ -36,6 +36,8 @@ pub(crate) struct Peer {
 #[derive(Debug)]
 pub(crate) struct Pipe {
     bytes: VecDeque<u8>,
+    /// All that was ever written into it.
+    pub(crate) carried: Vec<u8>,
     cutter: Cutter,
     /// How many bytes fit; a writer waits while it is full.
     pub(crate) capacity: usize,
@@ -53,10 +55,17 @@ impl Pair {
 
     /// Two ends, the client with the first configuration and the server with the second.
     pub(crate) fn with_configs(client: &Config, server: &Config, delivery: Delivery) -> Self {
-        let peer = |role, config: &Config| Peer {
-            end: End::new(role, config.clone()),
+        let end = |role, config: &Config| End::new(role, config.clone());
+        Self::of(end(Role::Client, client), end(Role::Server, server), delivery)
+    }
+
+    /// These two ends.
+    pub(crate) fn of(client: End, server: End, delivery: Delivery) -> Self {
+        let peer = |end| Peer {
+            end,
             incoming: Pipe {
                 bytes: VecDeque::new(),
+                carried: Vec::new(),
                 cutter: delivery.cutter(),
                 capacity: 64 << 10,
                 stalled: false,
@@ -64,12 +73,8 @@ impl Pair {
             },
             deadline: None,
         };
-        let mut pair = Self {
-            client: peer(Role::Client, client),
-            server: peer(Role::Server, server),
-            now: Instant::now(),
-            shut_down: Vec::new(),
-        };
+        let mut pair =
+            Self { client: peer(client), server: peer(server), now: Instant::now(), shut_down: Vec::new() };
         pair.tell_the_time();
         pair
     }
@@ -128,6 +133,7 @@ impl Pair {
         let shuts_down = peer.connection.wants_shutdown();
         let pipe = &mut self.end(role.peer()).incoming;
         pipe.bytes.extend(&wire);
+        pipe.carried.extend_from_slice(&wire);
         let shuts_down = shuts_down && !pipe.fin;
         if shuts_down {
             pipe.fin = true;

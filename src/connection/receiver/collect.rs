@@ -137,11 +137,11 @@ impl Receiver {
             if come > 0 && inflated == Inflated::default() {
                 return Err(ProtocolError::InvalidDeflate); // it would never go on
             }
+            self.collected.accept(inflated.produced.min(allowed)).map_err(|_| ProtocolError::InvalidUtf8)?;
             message.size += inflated.produced as u64;
             if message.size > self.max_message_size {
                 return Err(ProtocolError::MessageTooLarge);
             }
-            self.collected.accept(inflated.produced).map_err(|_| ProtocolError::InvalidUtf8)?;
             self.input.consume(inflated.consumed);
             frame.remaining -= inflated.consumed as u64;
             self.phase = Phase::Payload(message, frame);
