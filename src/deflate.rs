@@ -32,7 +32,9 @@
 //! - **Context takeover**: each message may refer to those before it, as far as the window reaches. Messages
 //!   that are like one another get much smaller. In return each connection keeps a compressor
 //!   and what the peer's next message may refer to. Without, compressors and decompressors are shared
-//!   by all connections of a thread, and cleared for each message.
+//!   by all connections of a thread, and cleared for each message. A server with many connections saves not
+//!   only memory by `server_no_context_takeover`, but time: a thousand compressors do not stay in a cache,
+//!   and each message then takes seven times as long to compress.
 //! - **Window bits**: how far back a message may refer, as a power of two: 8 is 256 bytes, 15 is 32 KiB. For a
 //!   window of 8 bits our compressor uses one of 9, in which it refers back no farther than 250 bytes.
 //!
@@ -90,8 +92,8 @@ impl Deflate {
         Self::default()
     }
 
-    /// How hard to try: 0 (not at all) to 9; more counts as 9. The default is 1: with `zlib-rs` it takes a
-    /// quarter of the time of level 2, for results that are a quarter larger.
+    /// How hard to try: 0 (not at all) to 9; more counts as 9. The default is 1: with `zlib-rs` it takes a sixth
+    /// of the time of level 6 for messages of 1 KiB, for results that are a third larger.
     #[must_use]
     pub fn level(mut self, level: u8) -> Self {
         self.level = level.min(9);

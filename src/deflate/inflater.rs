@@ -39,7 +39,8 @@ pub(crate) struct Inflated {
 }
 
 impl Inflater {
-    /// The most final blocks that a message may have. Each costs the peer two bytes, and this side a reset.
+    /// The most final blocks that a message may have before its last block. Each costs the peer two bytes, and
+    /// this side a reset.
     const FINALS: u32 = 1024;
 
     /// For what the peer of `role` sends.
@@ -83,7 +84,13 @@ impl Inflater {
             state.is_full = step.produced == room.len();
             state.unnoted += step.produced;
             match status {
-                Ok(Status::StreamEnd) => state.error = state.begin_anew().err(),
+                Ok(Status::StreamEnd) => {
+                    state.begin_anew();
+                    state.finals += 1;
+                    if state.finals > Self::FINALS {
+                        state.error = Some(ProtocolError::TooManyFinalBlocks);
+                    }
+                }
                 Ok(_) if step == Inflated::default() => break,
                 Ok(_) => {}
                 Err(error) => state.error = Some(error),
@@ -123,14 +130,15 @@ impl Inflater {
         // stops before the zero behind them if a block ends there, and only then.
         if state.has_begun {
             let tail = [0x00, 0x00, 0xFF, 0xFF, 0x00];
+            let takes_over = state.history.is_some();
             let stream = state.load();
             let (end, status) = step(stream, &tail, &mut [0], InflateFlush::Block);
             if status.is_err() || end != (Inflated { consumed: 4, produced: 0 }) {
                 return Err(ProtocolError::InvalidDeflate);
             }
-            // That block may have been a final one.
-            if step(stream, &[], &mut [0], InflateFlush::NoFlush).1 == Ok(Status::StreamEnd) {
-                state.begin_anew()?;
+            // That block may have been a final one: then nothing may refer to what came before.
+            if takes_over && step(stream, &[], &mut [0], InflateFlush::NoFlush).1 == Ok(Status::StreamEnd) {
+                state.begin_anew();
             }
         }
         state.has_begun = false;
@@ -178,11 +186,7 @@ impl State {
     /// §7.2.3.4: a message may have blocks with "BFINAL" set. What follows is another DEFLATE stream, which
     /// refers to nothing before it.
     #[cold]
-    fn begin_anew(&mut self) -> Result<(), ProtocolError> {
-        self.finals += 1;
-        if self.finals > Inflater::FINALS {
-            return Err(ProtocolError::TooManyFinalBlocks);
-        }
+    fn begin_anew(&mut self) {
         self.has_begun = false;
         self.is_full = false;
         self.unnoted = 0;
@@ -192,7 +196,6 @@ impl State {
         if let Some(stream) = &mut self.stream {
             stream.reset(false);
         }
-        Ok(())
     }
 }
 

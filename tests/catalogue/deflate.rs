@@ -16,6 +16,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 use zlib_rs::{DeflateFlush, Status};
 
+#[path = "deflate/documented_memory.rs"]
+mod documented_memory;
 #[path = "deflate/negotiation.rs"]
 mod negotiation;
 #[path = "deflate/sending.rs"]
