@@ -295,10 +295,10 @@ impl Connection {
 
     /// Whether to close the transport now: all is written, and both ends have closed (§7.1.1).
     ///
-    /// A server then shuts down its writing side, reads until the stream ends so that nothing that is
-    /// still under way resets the connection, and closes. A client lets the server go first: "in normal
-    /// cases the TCP connection is closed by the server", so this waits for the end of the stream, or
-    /// for [`close_timeout`](Config::close_timeout).
+    /// A server then shuts down its writing side, reads until the stream ends so that nothing that is still
+    /// under way resets the connection, and closes: §5.5.1: "The server MUST close the underlying TCP
+    /// connection immediately; the client SHOULD wait for the server to close the connection". So for a
+    /// client this waits for the end of the stream, or for [`close_timeout`](Config::close_timeout).
     pub fn wants_shutdown(&self) -> bool {
         self.sender.is_finished()
             && (self.role == Role::Server || self.receiver.at_eof() || self.sender.is_abandoned())

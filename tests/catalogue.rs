@@ -9,6 +9,7 @@
 //! | D    | permessage-deflate |
 //! | T    | the transport, and time |
 //! | R, M | memory, errors, masks |
+//! | AB   | the negative cases of Autobahn's test suite |
 //!
 //! A row that is a table lists inputs and what they come to, `inputs => expected;`. Its module's `check`
 //! delivers each input whole, byte by byte and cut at random, followed by the end of the stream, and says
@@ -26,6 +27,8 @@ macro_rules! rows {
     )*};
 }
 
+#[path = "catalogue/autobahn.rs"]
+mod autobahn;
 #[cfg(feature = "deflate")]
 #[path = "catalogue/deflate.rs"]
 mod deflate;

@@ -141,6 +141,24 @@ fn whom_the_certificate_names_is_connected_to_and_asked_for_http_1_1() {
     }
 }
 
+/// RFC 6455 §4.1: "Clients MUST use the Server Name Indication extension in the TLS handshake".
+#[test]
+fn the_client_names_the_server_in_the_tls_handshake() {
+    let authority = Authority::new();
+    for tls in libraries(&authority) {
+        for connect in FRONT_ENDS {
+            let config = authority.identity(&["localhost"]).server();
+            let (address, server) = listen(move |stream| {
+                let tunnel = handshake(config, stream).unwrap();
+                tunnel.conn.server_name().map(str::to_owned)
+            });
+            let to = Connect::new("wss://localhost/").unwrap().addresses([address]);
+            assert!(connect(to.tls(tls.clone())).is_err(), "the server leaves");
+            assert_eq!(server.join().unwrap().as_deref(), Some("localhost"));
+        }
+    }
+}
+
 #[test]
 fn a_certificate_that_is_not_good_ends_the_connection() {
     let (authority, other) = (Authority::new(), Authority::new());

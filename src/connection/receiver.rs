@@ -367,6 +367,7 @@ impl Receiver {
             && let Ok(len) = usize::try_from(header.payload_len)
             && let Some(payload) = rest.get_mut(..len)
         {
+            // §6.2: "A server MUST remove masking for data frames received from a client".
             if let Some(key) = header.mask {
                 mask::apply(payload, key);
             }
@@ -429,6 +430,9 @@ impl Receiver {
         }
         loop {
             match self.phase {
+                // §7.1.7: "An endpoint MUST NOT continue to attempt to process data (including a responding
+                // Close frame) from the remote endpoint after being instructed to _Fail the WebSocket
+                // Connection_."
                 Phase::Failed(error) => {
                     self.input.clear();
                     return Err(error);
@@ -441,6 +445,8 @@ impl Receiver {
                         Ok(None) => return self.wait_for_input(),
                         Err(error) => return Err(self.fail(error)),
                     };
+                    // §5.4: "An endpoint MUST be capable of handling control frames in the middle of a
+                    // fragmented message."
                     if header.opcode.is_control() {
                         let len = usize::try_from(header.payload_len).unwrap_or(usize::MAX);
                         let Some(payload) = input.get_mut(header_len..).and_then(|rest| rest.get_mut(..len))
@@ -484,7 +490,9 @@ impl Receiver {
     fn wait_for_input(&mut self) -> Result<Option<Descriptor>, ProtocolError> {
         self.is_polled = true;
         // §7.1.5: "If _The WebSocket Connection is Closed_ and no Close control frame was received by the
-        // endpoint ..., _The WebSocket Connection Close Code_ is considered to be 1006."
+        // endpoint ..., _The WebSocket Connection Close Code_ is considered to be 1006." §7.2.1: "If at any
+        // point the underlying transport layer connection is unexpectedly lost, the client MUST _Fail the
+        // WebSocket Connection_."
         if self.eof { Err(self.fail(ProtocolError::UnexpectedEof)) } else { Ok(None) }
     }
 
@@ -506,6 +514,7 @@ impl Receiver {
         if self.refused == Some(header.opcode) {
             return Err(ProtocolError::UnsupportedData);
         }
+        // §10.4: implementations with such limits "MUST protect themselves against exceeding those limits."
         if header.payload_len > self.max_frame_size {
             return Err(ProtocolError::FrameTooLarge);
         }
@@ -561,6 +570,7 @@ impl Receiver {
             if !self.collected.is_complete() {
                 return Err(self.fail(ProtocolError::InvalidUtf8));
             }
+            // §6.2: "Subsequent data frames MUST be interpreted as belonging to a new WebSocket message."
             self.phase = Phase::Between;
             self.messages = self.messages.wrapping_add(1);
         } else if is_done {

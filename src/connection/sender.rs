@@ -103,6 +103,8 @@ impl Sender {
     pub fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
         let message = message.into();
         self.begin()?;
+        // §5.4: "The fragments of one message MUST NOT be interleaved between the fragments of another
+        // message".
         if self.unfinished.is_some() {
             return Err(SendError::FragmentedMessage);
         }
@@ -158,9 +160,13 @@ impl Sender {
                 let is_compressed = self.compresses(&part, fin);
                 (part.opcode, Unfinished { opcode: part.opcode, is_compressed })
             }
+            // §5.4: "all fragments of a message are of the same type, as set by the first fragment's opcode."
             Some(message) if message.opcode == part.opcode => (Opcode::Continuation, message),
             Some(_) => return Err(SendError::FragmentType),
         };
+        // §6.1: "The opcode (frame-opcode) of the first frame containing the data MUST be set to the
+        // appropriate value"; "The FIN bit (frame-fin) of the last frame containing the data MUST be set to
+        // 1".
         self.put_part(message.is_compressed, opcode, fin, part.payload)?;
         self.unfinished = (!fin).then_some(message);
         Ok(())
@@ -241,6 +247,8 @@ impl Sender {
     /// sent for it and none was sent before (§7.1.7).
     #[cold]
     pub fn fail(&mut self, error: &ProtocolError) {
+        // §7.1.7: "the endpoint SHOULD send a Close frame with an appropriate status code (Section 7.4)
+        // before proceeding to _Close the WebSocket Connection_."
         if let Some(code) = error.close_code()
             && self.close == CloseState::Open
         {
@@ -377,6 +385,8 @@ impl Sender {
     /// lets the queue run low would never answer.
     #[inline(always)]
     fn begin(&mut self) -> Result<(), SendError> {
+        // §6.1: "The endpoint MUST ensure the WebSocket connection is in the OPEN state". §5.5.1: "The
+        // application MUST NOT send any more data frames after sending a Close frame."
         if self.close != CloseState::Open {
             return Err(SendError::Closed);
         }
@@ -457,8 +467,9 @@ impl Sender {
     /// The masking key of the next frame, if it is to have one.
     #[inline(always)]
     fn mask(&mut self) -> Result<Option<[u8; 4]>, SendError> {
-        // §5.3: "the client MUST pick a fresh masking key from the set of allowed 32-bit values" for each
-        // frame.
+        // §5.1: "a client MUST mask all frames that it sends to the server"; "A server MUST NOT mask any
+        // frames that it sends to the client." §5.3: "the client MUST pick a fresh masking key from the set
+        // of allowed 32-bit values" for each frame.
         Ok(match self.role {
             Role::Client => Some(self.random.key()?),
             Role::Server => None,
@@ -491,6 +502,9 @@ impl Sender {
     }
 
     /// Queues a Close frame, and notes what it says. A pong that is owed goes first.
+    ///
+    /// §7.1.2: "an endpoint MUST send a Close control frame ... whose status code is set to /code/ and whose
+    /// close reason is set to /reason/."
     fn put_close(&mut self, frame: Option<CloseFrame>) -> Result<(), SendError> {
         self.settle_pong();
         let mut payload = Vec::new();

@@ -24,7 +24,12 @@ impl Deflater {
 
     /// For what `role` sends, if compression was agreed on.
     pub(crate) fn agreed(own: Option<&Deflate>, agreed: Option<&Params>, role: Role) -> Option<Self> {
+        // RFC 6455 §9.1: a client "MUST NOT use them unless the server indicates that it wishes to use the
+        // extension."
         let (own, agreed) = (own.cloned().unwrap_or_default(), agreed?);
+        // §7.2.1: with "client_max_window_bits" the client "MUST NOT use an LZ77 sliding window longer than
+        // the w-th power of 2 bytes"; with "client_no_context_takeover" it "MUST start compressing each new
+        // message with an empty LZ77 sliding window"; and so for the server.
         let window_bits = own.params.max_window_bits(role).min(agreed.max_window_bits(role));
         let no_takeover = own.params.no_context_takeover(role) || agreed.no_context_takeover(role);
         Some(Self(Box::new(State {
@@ -54,6 +59,7 @@ impl Deflater {
         if !is_flushed {
             store(payload, out);
         }
+        // §7.2.1: "Note that for non-final fragments, the removal of 0x00 0x00 0xff 0xff MUST NOT be done."
         if fin {
             end(out);
         }

@@ -46,6 +46,9 @@ impl Inflater {
     /// For what the peer of `role` sends.
     pub(crate) fn new(params: &Params, role: Role) -> Self {
         let peer = role.peer();
+        // §7.2.2: without "server_no_context_takeover" "the client MUST decompress each new message using the
+        // LZ77 sliding window used to process the last compressed message"; without "server_max_window_bits"
+        // it "MUST use a 32,768-byte LZ77 sliding window"; and so for the server.
         Self(Box::new(State {
             stream: None,
             history: (!params.no_context_takeover(peer)).then(VecDeque::new),

@@ -129,6 +129,7 @@ impl Deflate {
         answer: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
     ) -> Option<Params> {
         let (own, answer) = (self.params, Said::parse(answer)?);
+        // §7: "The client does not support the configuration that the response represents."
         if own.server_no_context_takeover && !answer.server_no_context_takeover {
             return None;
         }
@@ -139,6 +140,8 @@ impl Deflate {
         }
         Some(Params {
             server_no_context_takeover: answer.server_no_context_takeover,
+            // §7.1.1.2: "A client MUST support the "client_no_context_takeover" extension parameter in an
+            // extension negotiation response."
             client_no_context_takeover: answer.client_no_context_takeover,
             server_max_window_bits: answer.server_max_window_bits,
             // In an answer it has a value. One that exceeds the hint in the offer is no error (§7.1.2.2):

@@ -111,6 +111,7 @@ impl Header {
     /// more.
     #[inline(always)]
     pub(crate) fn to_bytes(self) -> ([u8; Self::STORED], usize) {
+        // §5.3: "A masked frame MUST have the field frame-masked set to 1".
         let (masked, key, key_len) = match self.mask {
             Some(key) => (1 << 15, u32::from_le_bytes(key), 4),
             None => (0, 0, 0),
@@ -162,7 +163,9 @@ impl Rules {
             }
         }
         let opcode = Opcode::from_u4(b0);
-        // §5.2: "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values."
+        // §5.2: "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values." RFC
+        // 7692 §6.1, of a control frame or a non-first fragment with RSV1: "An endpoint receiving such a
+        // frame MUST _Fail the WebSocket Connection_."
         let allowed = match opcode {
             _ if self.rsv == Self::ANY.rsv => 0b111,
             Some(Opcode::Text | Opcode::Binary) => self.rsv,

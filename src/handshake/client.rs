@@ -173,6 +173,8 @@ impl Handshake {
     /// # Errors
     /// [`OutOfOrder`](HandshakeError::OutOfOrder): the response has not come, or was no good.
     pub fn open(self) -> Result<(Connection, Response<()>), HandshakeError> {
+        // §4.1: "Once the client's opening handshake has been sent, the client MUST wait for a response from
+        // the server before sending any further data."
         let State::Open(opened) = self.state else { return Err(HandshakeError::OutOfOrder) };
         let Opened { response, agreement, rest } = *opened;
         let mut connection = Connection::with_agreement(Role::Client, self.config, agreement);

@@ -98,7 +98,7 @@ pub enum FieldError {
     /// The handshake writes this field itself.
     #[error("the handshake itself writes {0}")]
     Reserved(Box<str>),
-    /// §4.1: a subprotocol is a "non-empty string with characters in the range U+0021 to U+007E not
+    /// §4.1: subprotocols are "non-empty strings with characters in the range U+0021 to U+007E not
     /// including separator characters".
     #[error("not a subprotocol name")]
     Protocol,

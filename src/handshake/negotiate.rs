@@ -173,7 +173,9 @@ impl Offer {
         let accept = HeaderValue::try_from(accept_key(self.key.as_bytes())).map_err(|_| FieldError::Value)?;
         headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
 
-        // §4.2.2: "The value chosen MUST be derived from the client's handshake".
+        // §4.2.2: "The value chosen MUST be derived from the client's handshake"; "if the server does not
+        // wish to agree to one of the suggested subprotocols, it MUST NOT send back a
+        // |Sec-WebSocket-Protocol| header field in its response".
         if let Some(protocol) = &protocol {
             if !self.protocols().any(|offered| offered == &**protocol) {
                 return Err(FieldError::ProtocolNotOffered.into());
@@ -182,7 +184,9 @@ impl Offer {
             headers.insert(header::SEC_WEBSOCKET_PROTOCOL, value);
         }
 
-        // RFC 7692 §5: the first offer that can be accepted is the one that the client likes best.
+        // §4.2.2: "Extensions not listed by the client MUST NOT be listed." RFC 7692 §5: "An element
+        // preceding another element has higher preference." "A server declining all offered PMCEs MUST NOT
+        // include any element with PMCE names."
         let deflate = deflate.and_then(|deflate| self.choose_deflate(&deflate));
         let extensions = deflate.map(|params| params.to_string()).unwrap_or_default();
         if !extensions.is_empty() {

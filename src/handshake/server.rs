@@ -166,6 +166,7 @@ impl Handshake {
     /// Says that the handshake has taken too long, and ends it without an answer; returns the error to
     /// report.
     pub fn handle_timeout(&mut self) -> HandshakeError {
+        // §7.2.2: "the server MUST simply _Close the WebSocket Connection_".
         self.state = State::Over;
         HandshakeError::Timeout
     }
@@ -245,6 +246,8 @@ impl Handshake {
         }
     }
 
+    /// §4.2.1: "the server MUST stop processing the client's handshake and return an HTTP response with an
+    /// appropriate error code (such as 400 Bad Request)."
     fn refuse(&mut self, rejection: Rejection, is_head_request: bool) -> HandshakeError {
         self.state = State::Over;
         self.output = rejection.to_bytes(is_head_request).into();

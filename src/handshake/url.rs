@@ -68,6 +68,8 @@ impl Url {
     /// percent-encoded.
     pub fn parse(url: &str) -> Result<Self, UrlError> {
         // §3: "The URI is called "secure" ... if the scheme component matches "wss" case-insensitively."
+        // §4.1: "The components of the WebSocket URI passed into this algorithm ... MUST be valid according
+        // to the specification of WebSocket URIs specified in Section 3."
         let (scheme, rest) = url.split_once("://").ok_or(UrlError::Scheme)?;
         let secure = scheme.eq_ignore_ascii_case("wss");
         if !secure && !scheme.eq_ignore_ascii_case("ws") {
@@ -88,6 +90,8 @@ impl Url {
         let Authority { host, port } = parse_authority(&authority)?;
         let default_port = if secure { 443 } else { 80 };
         let port = port.unwrap_or(default_port);
+        // §11.1.1: "Characters in other components that are excluded by the syntax defined above MUST be
+        // converted from Unicode to ASCII" by whoever makes the URL: here they are refused.
         if !target.bytes().all(is_target_byte) {
             return Err(UrlError::Character);
         }
@@ -180,6 +184,9 @@ pub(crate) fn parse_authority(text: &str) -> Result<Authority<'_>, UrlError> {
 }
 
 /// The host in lower case, with international labels as A-labels (`bücher` is `xn--bcher-kva`).
+///
+/// §11.1.1: "Characters in the host component that are excluded by the syntax defined above MUST be converted
+/// from Unicode to ASCII".
 pub(crate) fn to_ascii(authority: &str) -> Result<String, UrlError> {
     if authority.is_ascii() {
         return Ok(authority.to_ascii_lowercase());

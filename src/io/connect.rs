@@ -23,6 +23,9 @@ use std::time::Duration;
 /// let ws = blocking::connect(Connect::new("ws://a.example/chat")?.config(config).proxy_from_env())?;
 /// # Ok::<(), sansocket::Error>(())
 /// ```
+///
+/// RFC 6455 §4.1 wants no more than one connection to an address to be in the state CONNECTING: whoever opens
+/// several waits for one before the next. Nothing here makes them wait.
 #[derive(Clone, Debug)]
 pub struct Connect {
     request: client::Request,

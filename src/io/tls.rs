@@ -181,6 +181,8 @@ fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, ::rustls::Err
 /// Whom the certificate has to be for.
 #[cfg(feature = "rustls")]
 pub(super) fn server_name(host: &str) -> Result<ServerName<'static>, TlsError> {
+    // RFC 6455 §4.1: "Clients MUST use the Server Name Indication extension in the TLS handshake". A name of
+    // this type is sent; an address never is (RFC 6066 §3).
     ServerName::try_from(host.to_owned()).map_err(|_| TlsError::Host(host.into()))
 }
 

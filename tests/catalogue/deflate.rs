@@ -387,6 +387,38 @@ fn d_12_what_a_message_may_refer_to_does_not_depend_on_how_it_comes() {
     }
 }
 
+/// RFC 7692 §7.2.2: without a limit each end "MUST use a 32,768-byte LZ77 sliding window to decompress
+/// received messages"; and with one, a window of that size.
+#[test]
+fn d_12_a_message_may_refer_back_as_far_as_the_window_reaches() {
+    let data = Xorshift::new(2).bytes(40_000);
+    for (receiver, bits) in ROLES.into_iter().flat_map(|role| (8..=15).map(move |bits| (role, bits))) {
+        let (deflate, distance) = (Deflate::new(), 1 << bits);
+        let deflate = match receiver {
+            Role::Server => deflate.client_max_window_bits(bits),
+            Role::Client => deflate.server_max_window_bits(bits),
+        };
+        let first = ByHand::default().stored(false, &data).message();
+        let second = ByHand::default().fixed(false, &[Match { length: 258, distance }]).message();
+        let wire = [framed(receiver, &first, 9_999), framed(receiver, &second, 9)].concat();
+        let back = &data[data.len() - distance..];
+        let from: Vec<u8> = back.iter().cycle().take(258).copied().collect();
+        for delivery in [DELIVERIES[0], DELIVERIES[2]] {
+            for releases in [false, true] {
+                let mut end = End::agreed(receiver, Config::new(), agreement(&deflate));
+                for piece in delivery.pieces(&wire) {
+                    end.receive(piece);
+                    if releases {
+                        end.connection.release_buffers();
+                    }
+                }
+                let expected = [Seen::Binary(data.clone()), Seen::Binary(from.clone())];
+                assert!(end.seen == expected, "{receiver:?} {bits} {delivery:?} {releases}: {:?}", end.error);
+            }
+        }
+    }
+}
+
 #[test]
 fn d_13_a_small_limit() {
     let payload = Compressor::new(9, 15).message(&[b'a'; 4_096]);

@@ -8,6 +8,9 @@ use http::header::{self, HeaderMap};
 use http::{Response, Version};
 
 /// Holds a 101 response against what was asked for: the six points of §4.1, and what has been agreed on.
+///
+/// "If the server's response does not conform to the requirements for the server's handshake as defined in
+/// this section and in Section 4.2.2, the client MUST _Fail the WebSocket Connection_."
 pub(super) fn response<B>(response: &Response<B>, asked: &Asked) -> Result<Agreement, HandshakeError> {
     let headers = response.headers();
     // RFC 9110 §7.8: an upgrade is one of HTTP/1.1; "A server MUST ignore an Upgrade header field that is
@@ -31,6 +34,7 @@ pub(super) fn response<B>(response: &Response<B>, asked: &Asked) -> Result<Agree
 
     // "4. If the response lacks a |Sec-WebSocket-Accept| header field or the |Sec-WebSocket-Accept| contains a
     // value other than the base64-encoded SHA-1 ... but ignoring any leading and trailing whitespace ..."
+    // §11.3.3: "The |Sec-WebSocket-Accept| header MUST NOT appear more than once in an HTTP response."
     if single(headers, &header::SEC_WEBSOCKET_ACCEPT) != Some(&accept_key(asked.key.as_bytes())) {
         return Err(HandshakeError::Accept);
     }
@@ -43,7 +47,10 @@ pub(super) fn response<B>(response: &Response<B>, asked: &Asked) -> Result<Agree
 /// "5. If the response includes a |Sec-WebSocket-Extensions| header field and this header field indicates the
 /// use of an extension that was not present in the client's handshake ..."
 ///
-/// RFC 7692 §7.1: and so at an answer to our offer that is not one of those it asked for.
+/// RFC 7692 §7: "A client MUST _Fail the WebSocket Connection_ if the peer server accepted an extension
+/// negotiation offer for this extension with an extension negotiation response" that is not one of those it
+/// asked for. §5: "If a server gives an invalid response, such as accepting a PMCE that the client did not
+/// offer, the client MUST _Fail the WebSocket Connection_."
 fn extensions(headers: &HeaderMap, offered: Option<&Deflate>) -> Result<Option<Params>, HandshakeError> {
     let mut agreed = None;
     for line in headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS) {
@@ -52,6 +59,8 @@ fn extensions(headers: &HeaderMap, offered: Option<&Deflate>) -> Result<Option<P
         let mut count = 0;
         for extension in Extensions::new(text) {
             let extension = extension.map_err(|_| wrong())?;
+            // §11.3.2: "the |Sec-WebSocket-Extensions| header field MUST NOT appear more than once in an HTTP
+            // response." A second line can only name the one extension again, or none.
             let deflate = offered.filter(|_| extension.name == Params::NAME && agreed.is_none());
             agreed = Some(deflate.and_then(|deflate| deflate.check(extension.params())).ok_or_else(wrong)?);
             count += 1;

@@ -119,10 +119,20 @@ impl Request {
 
     /// §4.1: the opening handshake, with everything that it "MUST contain".
     pub(super) fn to_bytes(&self, key: &str, deflate: Option<&Deflate>) -> Vec<u8> {
+        // "2. The method of the request MUST be GET, and the HTTP version MUST be at least 1.1." "3. The
+        // "Request-URI" part of the request MUST match the /resource name/ defined in Section 3".
         let mut out = format!("GET {} HTTP/1.1\r\n", self.url.target()).into_bytes();
+        // "4. The request MUST contain a |Host| header field whose value contains /host/ plus optionally ":"
+        // followed by /port/ (when not using the default port)."
         fields::write_one(&mut out, "Host", self.url.authority().as_bytes());
+        // "5. The request MUST contain an |Upgrade| header field whose value MUST include the "websocket"
+        // keyword." "6. The request MUST contain a |Connection| header field whose value MUST include the
+        // "Upgrade" token."
         fields::write_one(&mut out, "Upgrade", b"websocket");
         fields::write_one(&mut out, "Connection", b"Upgrade");
+        // "7. The request MUST include a header field with the name |Sec-WebSocket-Key|." "9. The request
+        // MUST include a header field with the name |Sec-WebSocket-Version|. The value of this header field
+        // MUST be 13."
         fields::write_one(&mut out, "Sec-WebSocket-Key", key.as_bytes());
         fields::write_one(&mut out, "Sec-WebSocket-Version", b"13");
         if !self.protocols.is_empty() {

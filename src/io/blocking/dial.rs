@@ -31,9 +31,13 @@ pub(super) fn dial(connect: &Connect, deadline: Instant) -> Result<Stream, Error
             apart(deadline, move || UnixStream::connect(path))?.into()
         }
     };
+    // RFC 6455 §4.1: "the client SHOULD connect to that proxy and ask it to open a TCP connection to the host
+    // given by /host/ and the port given by /port/."
     if let Some(proxy) = &proxy {
         stream = tunnel(connect, proxy, stream, deadline)?;
     }
+    // RFC 6455 §4.1: "If /secure/ is true, the client MUST perform a TLS handshake over the connection after
+    // opening the connection and before sending the handshake data".
     match tls {
         #[cfg(any(feature = "rustls", feature = "native-tls"))]
         Some(tls) => super::tls::encrypt(tls, url.host(), stream, deadline),

@@ -36,9 +36,13 @@ pub(super) async fn dial(connect: &Connect, deadline: std::time::Instant) -> Res
         #[cfg(unix)]
         Target::Unix(path) => net::UnixStream::connect(path).await?.into(),
     };
+    // RFC 6455 §4.1: "the client SHOULD connect to that proxy and ask it to open a TCP connection to the host
+    // given by /host/ and the port given by /port/."
     if let Some(proxy) = &proxy {
         stream = tunnel(connect, proxy, stream, deadline).await?;
     }
+    // RFC 6455 §4.1: "If /secure/ is true, the client MUST perform a TLS handshake over the connection after
+    // opening the connection and before sending the handshake data".
     match tls {
         #[cfg(any(feature = "rustls", feature = "native-tls"))]
         Some(tls) => encrypt(tls, url.host(), stream).await,

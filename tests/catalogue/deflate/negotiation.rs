@@ -1,5 +1,13 @@
 //! What is offered, and what is answered. "pmd" stands for `permessage-deflate`.
 
+use crate::hc::R101;
+use crate::hs::R0;
+use crate::support::end::End;
+use crate::support::wire::{RawFrame, frame, frames, peer_key};
+use bytes::Buf;
+use sansocket::handshake::{client, server};
+use sansocket::{Config, Deflate, ProtocolError, Role};
+
 /// Written out.
 fn spelt<S: AsRef<str>>(values: impl IntoIterator<Item = S>) -> impl Iterator<Item = String> {
     values.into_iter().map(|value| value.as_ref().replace("pmd", "permessage-deflate"))
@@ -163,5 +171,37 @@ mod answers {
             answered(Deflate::new().server_max_window_bits(10), ["pmd; server_max_window_bits=9"])
                 => open_compressed("permessage-deflate; server_max_window_bits=9");
         }
+    }
+}
+
+/// RFC 6455 §9.1: "the client is only offering to use any advertised extensions and MUST NOT use them unless
+/// the server indicates that it wishes to use the extension." And so for a server to which nothing was
+/// offered.
+#[test]
+fn nothing_is_compressed_unless_the_server_agrees() {
+    let config = || Config::new().deflate(Deflate::new().threshold(0));
+    let request = client::Request::new("ws://a.example/chat").unwrap();
+    let mut handshake = client::Handshake::with_nonce(request, config(), *b"the sample nonce");
+    let offer = "\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
+    assert!(str::from_utf8(handshake.output()).unwrap().contains(offer));
+    handshake.receive(R101.0.as_bytes()).unwrap();
+    let (client, _) = handshake.open().unwrap();
+
+    let mut handshake = server::Handshake::new(server::Options::new().config(config()));
+    handshake.receive(R0.0.as_bytes()).unwrap();
+    let (mut server, _) = handshake.accept().unwrap();
+    let response = server.output().remaining();
+    server.output().advance(response);
+
+    for (role, connection) in [(Role::Client, client), (Role::Server, server)] {
+        assert_eq!(connection.extensions(), "");
+        let mut end = End { connection, ..End::new(role, Config::new()) };
+        let message = "a".repeat(100);
+        end.connection.send(&message).unwrap();
+        let written = frames(&end.write_all());
+        let [RawFrame { first: 0x81, payload, .. }] = &written[..] else { panic!("{written:02X?}") };
+        assert_eq!(payload, message.as_bytes());
+        end.receive(&frame(0xC1, peer_key(role), b"\xF2\x48\xCD\xC9\xC9\x07\x00"));
+        assert_eq!((&end.seen[..], end.error), (&[][..], Some(ProtocolError::ReservedBits)));
     }
 }

@@ -109,6 +109,23 @@ fn d_15_what_is_sent_keeps_to_the_agreement() {
     }
 }
 
+/// RFC 7692 §7.1.1.2, §7.1.2.2: what a client's offer says of its own messages holds "even if the server doesn't
+/// include" it in the answer.
+#[test]
+fn d_15_a_client_keeps_to_its_hints() {
+    let ways =
+        every_way().into_iter().filter(|(level, role, _)| *role == Role::Client && [1, 6].contains(level));
+    for (level, role, own) in ways {
+        let config = Config::new().deflate(own.clone().level(level).threshold(0)).high_water_mark(usize::MAX);
+        let mut end = End::agreed(role, config, agreement(&Deflate::new()));
+        let mut judge = Judge::new(role, &own);
+        for message in messages() {
+            end.connection.send(&message).unwrap();
+            assert_eq!(judge.read(&end.write_all()), [(message, true)], "{level} {own:?}");
+        }
+    }
+}
+
 #[test]
 fn d_15_fragments_keep_to_the_agreement() {
     let messages = messages();
