@@ -354,6 +354,11 @@ impl Connection {
         self.agreement.extensions()
     }
 
+    /// What the opening handshake agreed on.
+    pub const fn agreement(&self) -> &Agreement {
+        &self.agreement
+    }
+
     /// Which end this is.
     pub const fn role(&self) -> Role {
         self.role

@@ -258,6 +258,22 @@ fn messages_that_are_never_written_stop_at_the_high_water_mark() {
     assert!(heap.bytes <= 3 << 20, "{heap:?}");
 }
 
+/// What waits is counted by its bytes: so it holds no more than those, however much it was compressed.
+#[cfg(feature = "deflate")]
+#[test]
+fn compressed_messages_that_are_never_written_stop_at_the_high_water_mark() {
+    let deflate = sansocket::Deflate::new();
+    let agreement = sansocket::Agreement::new().with_deflate(deflate.params());
+    let message = "{\"number\":1,\"text\":\"hello world\"},".repeat(300_000);
+    for role in ROLES {
+        let config = Config::new().deflate(deflate.clone());
+        let mut connection = Connection::with_agreement(role, config, agreement.clone());
+        let heap = heap_of(|| while connection.send(&message).is_ok() {});
+        assert!(connection.buffered_amount() < (1 << 20) + message.len() / 10);
+        assert!(heap.bytes < connection.buffered_amount() * 5 / 4 + (512 << 10), "{role:?}: {heap:?}");
+    }
+}
+
 #[test]
 fn empty_fragments_cost_nothing() {
     let fragment = frame(0x00, peer_key(Role::Server), b"");

@@ -69,8 +69,8 @@ impl Agreement {
 
     /// The parameters of permessage-deflate, if messages may be compressed.
     #[cfg(feature = "deflate")]
-    pub fn deflate(&self) -> Option<&Params> {
-        self.deflate.as_ref()
+    pub fn deflate(&self) -> Option<Params> {
+        self.deflate
     }
 
     /// The same with compression, for those who negotiate by other means than
@@ -119,7 +119,8 @@ impl Config {
     }
 
     /// The most bytes of payload that a received frame may declare (16 MiB). A larger one fails the
-    /// connection with 1009 as soon as its header is there.
+    /// connection with 1009 as soon as its header is there. Of a compressed message the bytes on the wire count:
+    /// what cannot be compressed is a little larger there than the message.
     #[must_use]
     pub fn max_frame_size(mut self, bytes: u64) -> Self {
         self.max_frame_size = bytes;
@@ -222,8 +223,8 @@ impl Config {
     /// if the client offers it. Mind what [the documentation](crate::deflate) says of secrets.
     #[cfg(feature = "deflate")]
     #[must_use]
-    pub fn deflate(mut self, deflate: Deflate) -> Self {
-        self.deflate = Some(deflate);
+    pub fn deflate(mut self, deflate: impl Into<Option<Deflate>>) -> Self {
+        self.deflate = deflate.into();
         self
     }
 }

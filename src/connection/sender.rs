@@ -40,6 +40,16 @@ struct Unfinished {
     is_compressed: bool,
 }
 
+/// What becomes of a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coding {
+    /// It is sent as it is, in a message that is not compressed.
+    Plain,
+    /// It is sent as it is, in a message that is compressed.
+    Stored,
+    Deflated,
+}
+
 /// How far the closing handshake is, as far as sending is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CloseState {
@@ -147,8 +157,9 @@ impl Sender {
     }
 
     /// Queues a part of a message, which ends with the part that says `fin` (§5.4). Until then no other
-    /// message can be sent; control frames can. What the first part says of
-    /// [compression](Outgoing::uncompressed) holds for all.
+    /// message can be sent; control frames can. Whether the first part is
+    /// [compressed](Outgoing::uncompressed) holds for all; but a later part that is not to be is still sent
+    /// as it is.
     ///
     /// # Errors
     /// As for [`send`](Self::send); and if the part is text and the first was binary, or the reverse.
@@ -167,7 +178,12 @@ impl Sender {
         // §6.1: "The opcode (frame-opcode) of the first frame containing the data MUST be set to the
         // appropriate value"; "The FIN bit (frame-fin) of the last frame containing the data MUST be set to
         // 1".
-        self.put_part(message.is_compressed, opcode, fin, part.payload)?;
+        let coding = match (message.is_compressed, part.compress) {
+            (false, _) => Coding::Plain,
+            (true, true) => Coding::Deflated,
+            (true, false) => Coding::Stored,
+        };
+        self.put_part(coding, opcode, fin, part.payload)?;
         self.unfinished = (!fin).then_some(message);
         Ok(())
     }
@@ -264,6 +280,7 @@ impl Sender {
 
     /// The transport cannot be written to any more: drops what waits, and refuses what is to come.
     pub fn abandon(&mut self) {
+        self.deflater = None;
         self.close = CloseState::Abandoned;
         let unwritten = self.output.has_remaining();
         self.output.clear();
@@ -412,15 +429,15 @@ impl Sender {
     #[cold]
     #[inline(never)]
     fn send_otherwise(&mut self, message: Outgoing<'_>) -> Result<(), SendError> {
-        let is_compressed = self.compresses(&message, true);
+        let coding = if self.compresses(&message, true) { Coding::Deflated } else { Coding::Plain };
         let mut opcode = message.opcode;
         let mut rest = message.payload;
         while rest.len() > self.fragment_size {
             let first = rest.split_to(self.fragment_size);
-            self.put_part(is_compressed, opcode, false, first)?;
+            self.put_part(coding, opcode, false, first)?;
             opcode = Opcode::Continuation;
         }
-        self.put_part(is_compressed, opcode, true, rest)
+        self.put_part(coding, opcode, true, rest)
     }
 
     /// Whether a message that begins with this part, and ends with it if `fin`, is to be compressed.
@@ -431,23 +448,28 @@ impl Sender {
     /// Queues a frame of a message, compressed or not.
     fn put_part(
         &mut self,
-        is_compressed: bool,
+        coding: Coding,
         opcode: Opcode,
         fin: bool,
         payload: OutgoingPayload<'_>,
     ) -> Result<(), SendError> {
-        if !is_compressed {
+        if coding == Coding::Plain {
             return self.put(opcode, fin, payload);
         }
         let mask = self.mask()?;
         let Some(deflater) = &mut self.deflater else { return Ok(()) }; // it is there
         let mut deflated = pool::scratch();
-        deflater.deflate(payload.as_bytes(), fin, &mut deflated);
+        match coding {
+            Coding::Stored => deflater.store(payload.as_bytes(), fin, &mut deflated),
+            _ => deflater.deflate(payload.as_bytes(), fin, &mut deflated),
+        }
         // RFC 7692 §6.1: "An endpoint MUST NOT set the "Per-Message Compressed" bit of control frames and
         // non-first fragments of a data message."
         let rsv = if opcode == Opcode::Continuation { 0 } else { Header::RSV1 };
         let header = Header { fin, rsv, mask, ..Header::new(opcode, 0) };
         if deflated.len() > pool::SCRATCH {
+            // What waits is counted by its length.
+            deflated.shrink_to_fit();
             self.queue(header, OutgoingPayload::Owned(deflated.into()));
         } else {
             self.queue(header, OutgoingPayload::Borrowed(&deflated));
@@ -506,6 +528,7 @@ impl Sender {
     /// §7.1.2: "an endpoint MUST send a Close control frame ... whose status code is set to /code/ and whose
     /// close reason is set to /reason/."
     fn put_close(&mut self, frame: Option<CloseFrame>) -> Result<(), SendError> {
+        self.deflater = None; // there is no further message
         self.settle_pong();
         let mut payload = Vec::new();
         if let Some(CloseFrame { code, reason }) = &frame {

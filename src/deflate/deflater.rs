@@ -55,17 +55,24 @@ impl Deflater {
     pub(crate) fn deflate(&mut self, payload: &[u8], fin: bool, out: &mut Vec<u8>) {
         let state = &mut *self.0;
         let stream = state.stream.get_or_insert_with(|| pool::deflater(state.shape));
-        let is_flushed = flush(stream, payload, out);
-        if !is_flushed {
-            store(payload, out);
+        if !flush(stream, payload, out) {
+            return self.store(payload, fin, out);
         }
-        // §7.2.1: "Note that for non-final fragments, the removal of 0x00 0x00 0xff 0xff MUST NOT be done."
+        if fin {
+            end(out);
+            if !state.takeover {
+                self.forget();
+            }
+        }
+    }
+
+    /// Writes it as it is, in the same way: nothing that is sent later refers to it.
+    pub(crate) fn store(&mut self, payload: &[u8], fin: bool, out: &mut Vec<u8>) {
+        store(payload, out);
         if fin {
             end(out);
         }
-        if !is_flushed || (fin && !state.takeover) {
-            self.forget();
-        }
+        self.forget();
     }
 
     /// Gives the compressor back: the next message, or part of one, refers to nothing before it.

@@ -86,6 +86,12 @@ impl Inflater {
             state.has_begun |= step.consumed > 0;
             state.is_full = step.produced == room.len();
             state.unnoted += step.produced;
+            if state.unnoted >= state.window
+                && let Some(history) = &mut state.history
+                && history.capacity() > 0
+            {
+                *history = VecDeque::new(); // the next message cannot refer to it any more
+            }
             match status {
                 Ok(Status::StreamEnd) => {
                     state.begin_anew();
@@ -129,9 +135,9 @@ impl Inflater {
     pub(crate) fn finish(&mut self) -> Result<(), ProtocolError> {
         let state = &mut *self.0;
         // §7.2.2: "1. Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload of the message."
-        // To nothing at all, or to a final block with nothing behind, they would not be DEFLATE. Decompressing
-        // stops before the zero behind them if a block ends there, and only then.
+        // To nothing at all, or to a final block with nothing behind, they would not be DEFLATE.
         if state.has_begun {
+            // Decompressing stops before the byte behind them if a block ends there, and only then.
             let tail = [0x00, 0x00, 0xFF, 0xFF, 0x00];
             let takes_over = state.history.is_some();
             let stream = state.load();
@@ -139,9 +145,18 @@ impl Inflater {
             if status.is_err() || end != (Inflated { consumed: 4, produced: 0 }) {
                 return Err(ProtocolError::InvalidDeflate);
             }
-            // That block may have been a final one: then nothing may refer to what came before.
-            if takes_over && step(stream, &[], &mut [0], InflateFlush::NoFlush).1 == Ok(Status::StreamEnd) {
-                state.begin_anew();
+            if takes_over {
+                // It may have been another block than the empty one, with bits left over, which the next message would
+                // begin with: then another empty block is not read as one, or as a final one.
+                let empty = [0x00, 0x00, 0x00, 0xFF, 0xFF, 0x00];
+                let again = step(stream, &empty, &mut [0], InflateFlush::Block);
+                let ends = step(stream, &[], &mut [0], InflateFlush::NoFlush).1 == Ok(Status::StreamEnd);
+                match again {
+                    (Inflated { consumed: 5, produced: 0 }, Ok(_)) if !ends => {}
+                    // It was a final one: nothing may refer to what came before.
+                    (Inflated { consumed: 0, .. }, Ok(Status::StreamEnd)) => state.begin_anew(),
+                    _ => return Err(ProtocolError::InvalidDeflate),
+                }
             }
         }
         state.has_begun = false;

@@ -19,7 +19,7 @@ struct Pool {
 }
 
 /// So many of each kind are kept on each thread.
-const KEPT: usize = 4;
+const KEPT: usize = 8;
 /// The most bytes of scratch space that are kept.
 pub(crate) const SCRATCH: usize = 64 << 10;
 

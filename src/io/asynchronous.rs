@@ -22,7 +22,7 @@
 
 use super::driver::Driver;
 use super::opening::{self, Opening};
-use crate::connection::{CloseInfo, Config, Connection, Event, Sender, State, later};
+use crate::connection::{Agreement, CloseInfo, Config, Connection, Event, Sender, State, later};
 use crate::error::{Error, HandshakeError, SendError};
 use crate::frame::{CloseCode, CloseFrame};
 use crate::handshake::negotiate::Answer;
@@ -348,6 +348,11 @@ impl<T: Transport> WebSocket<T> {
     /// The extensions that the opening handshake agreed on; empty if none.
     pub fn extensions(&self) -> &str {
         self.driver.connection.extensions()
+    }
+
+    /// What the opening handshake agreed on.
+    pub fn agreement(&self) -> &Agreement {
+        self.driver.connection.agreement()
     }
 
     /// The time between the last keepalive ping and its pong; `None` before the first.

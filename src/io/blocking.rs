@@ -30,7 +30,7 @@ use super::driver::Driver;
 use super::opening::Opening;
 use super::transport::{Std, Transport};
 use crate::Config;
-use crate::connection::{CloseInfo, Connection, Event, Sender, State};
+use crate::connection::{Agreement, CloseInfo, Connection, Event, Sender, State};
 use crate::error::{Error, HandshakeError, SendError};
 use crate::frame::CloseFrame;
 use crate::handshake::negotiate::Answer;
@@ -397,14 +397,18 @@ impl<S: Read + Write> WebSocket<S> {
         self.driver.connection.extensions()
     }
 
+    /// What the opening handshake agreed on.
+    pub fn agreement(&self) -> &Agreement {
+        self.driver.connection.agreement()
+    }
+
     /// The time between the last keepalive ping and its pong; `None` before the first.
     pub fn round_trip_time(&self) -> Option<Duration> {
         self.driver.connection.round_trip_time()
     }
 
-    /// Gives memory back that an idle connection does not need: see [`Connection::release_buffers`]. Only the
-    /// compressor is worth it, and only with context takeover: everything else is given back by itself whenever
-    /// a read waits for input.
+    /// Gives memory back that an idle connection does not need: see [`Connection::release_buffers`]. What
+    /// compresses and decompresses stays with the thread, for the next connection that it serves.
     pub fn release_buffers(&mut self) {
         self.driver.connection.release_buffers();
     }

@@ -71,6 +71,8 @@ rows! {
     }
     d_06_a_message_ends_with_its_data {
         cut_off() => fails(1007);
+        // The four bytes end another block, and some of their bits are left over.
+        hand(&left_over()) => fails(1007);
         // Half an empty block more.
         compressed(["C1 88 K F2 48 CD C9 C9 07 00 00", "C1 83 K 00 00 00"]) => fails(1007);
     }
@@ -189,6 +191,16 @@ fn finals(count: usize) -> Vec<u8> {
     (0..count).fold(ByHand::default(), |data, _| data.fixed(true, &[]).align()).message()
 }
 
+/// A block whose codes end in the four bytes that are not sent, as does the block itself, a few bits before them.
+fn left_over() -> Vec<u8> {
+    let mut lengths = [0_usize; 19];
+    let some = [(18, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6), (0, 7), (1, 7)];
+    some.iter().for_each(|&(symbol, length)| lengths[symbol] = length);
+    let zeros = |data: ByHand, count: usize| data.symbol(&lengths, 18).bits(count - 11, 7);
+    let data = zeros(ByHand::default().dynamic_header(false, 257, 24, &lengths), 97).symbol(&lengths, 1);
+    zeros(zeros(data, 138), 20).symbol(&lengths, 1).finish()
+}
+
 /// Messages that lack their last bytes.
 fn cut_off() -> Vec<Case> {
     let codes = literals(&[(97, 1), (98, 2), (256, 2)]);
@@ -295,7 +307,11 @@ fn d_09_bombs() {
             let wire = framed(role, &payload, fragment);
             for streaming in [false, true] {
                 let mut end = end(role, Config::new().streaming(streaming));
-                end.connection.receive(&wire[..1]); // its receive buffer is there
+                // Its receive buffer is there, and all that a message may refer to.
+                let noise = Compressor::new(1, 15).message(&Xorshift::new(1).bytes(40_000));
+                end.receive(&framed(role, &noise, usize::MAX));
+                end.connection.release_buffers();
+                end.connection.receive(&wire[..1]);
                 let ((), peak) = memory::peak(|| {
                     for piece in wire[1..].chunks(4_096) {
                         end.connection.receive(piece);

@@ -131,7 +131,8 @@ impl<T: Transport> Writer<T> {
         poll_fn(|cx| self.half.poll(cx, |driver, cx| driver.poll_queue(cx, &mut queue))).await
     }
 
-    /// Queues a message if that can be done at once; as [`feed`](Self::feed).
+    /// Queues a message if that can be done at once; as [`feed`](Self::feed), which also takes one that is
+    /// not to be [compressed](Outgoing::uncompressed).
     ///
     /// # Errors
     /// It cannot, and here is the message back: [`QueueFull`](SendError::QueueFull) says to try again.

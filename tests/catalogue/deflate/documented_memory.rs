@@ -17,7 +17,7 @@ fn held(deflate: &Deflate, work: fn(&mut Connection)) -> [usize; 3] {
         let _above = vec![0; 1 << 10];
         let new = || Connection::with_agreement(Role::Server, Config::new(), agreement.clone());
         // These have what the thread would have kept, until they give it back.
-        let mut others = [(); 4].map(|()| new());
+        let mut others = [(); 8].map(|()| new());
         others.iter_mut().for_each(work);
         let before = memory::live();
         let mut server = new();

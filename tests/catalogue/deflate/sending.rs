@@ -223,6 +223,28 @@ fn d_15_what_was_compressed_is_sent_however_large() {
 }
 
 #[test]
+fn d_18_a_part_that_is_not_to_be_compressed_is_stored() {
+    let secret = "token=31415926535897932384626433832795".repeat(9);
+    for role in ROLES {
+        let mut end = end(role, Config::new().deflate(Deflate::new()));
+        end.connection.send_fragment(&secret, false).unwrap();
+        end.connection.send_fragment(Outgoing::from(&secret).uncompressed(), false).unwrap();
+        end.connection.send_fragment(&secret, false).unwrap();
+        end.connection.send_fragment(Outgoing::from(&secret).uncompressed(), true).unwrap();
+        end.connection.send(&secret).unwrap();
+        let wire = end.write_all();
+        let lengths: Vec<_> = frames(&wire).iter().map(|frame| frame.payload.len()).collect();
+        // A block's header, and what ends a flush, whole or without its tail.
+        assert_eq!((lengths[1], lengths[3]), (secret.len() + 10, secret.len() + 6), "{role:?}");
+        // And nothing refers to them: the third is no shorter than the first, the next message about as long.
+        assert_eq!(lengths[2], lengths[0], "{role:?}");
+        assert!(lengths[4] + 4 >= lengths[0], "{role:?}: {lengths:?}");
+        let seen = Judge::new(role, &Deflate::new()).read(&wire);
+        assert_eq!(seen, [(secret.repeat(4).into_bytes(), true), (secret.clone().into_bytes(), true)]);
+    }
+}
+
+#[test]
 fn d_18_what_is_not_to_be_compressed_is_not() {
     let secret = "token=31415926535897932384626433832795".repeat(9);
     for role in ROLES {
