@@ -1,5 +1,5 @@
 //! The tables that say what holds us to which requirement are as good as they claim: `RFC6455.md`,
-//! `RFC7692.md` and `AUTOBAHN.md`, beside this file.
+//! `RFC7692.md` and `AUTOBAHN.md`, beside this file, and what `SECURITY.md` says of the bugs of others.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -128,6 +128,7 @@ fn every_test_that_is_named_exists() {
         ("RFC6455.md", requirements("RFC6455.md")),
         ("RFC7692.md", requirements("RFC7692.md")),
         ("AUTOBAHN.md", autobahn),
+        ("../SECURITY.md", table("../SECURITY.md", &["Bug", "Kept out by"])),
     ];
     let mut missing = Vec::new();
     for (document, rows) in &documents {
