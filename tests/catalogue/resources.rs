@@ -7,7 +7,7 @@ use crate::support::wire::{close_payload, frame, frames, peer_key};
 use bytes::Buf;
 use sansocket::blocking::WebSocket;
 use sansocket::handshake::client::{Handshake, Request};
-use sansocket::{Config, Connection, Error, HandshakeError, ProtocolError, Role};
+use sansocket::{Agreement, Config, Connection, Error, HandshakeError, ProtocolError, Role};
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
@@ -98,12 +98,40 @@ fn r_02_idle_connections() {
     }
 }
 
-/// How many bytes each of many connections holds once it has received this and waits for more.
+/// What a front end leaves of the decompressor while it waits: nothing, but what the next message may refer to.
+#[cfg(feature = "deflate")]
+#[test]
+fn r_02_idle_connections_that_compress() {
+    for role in ROLES {
+        let bytes = [0x55_u8; 20_000];
+        // A stored block, and what ends a message.
+        let (len, [low, high]) = (bytes.len(), u16::try_from(bytes.len()).unwrap().to_le_bytes());
+        let payload = [&[0x00, low, high, !low, !high][..], &bytes, &[0x00]].concat();
+        let message = frame(0xC2, peer_key(role), &payload);
+        for (no_takeover, most) in [(false, len + (3 << 10)), (true, 3 << 10)] {
+            let deflate = sansocket::Deflate::new()
+                .server_no_context_takeover(no_takeover)
+                .client_no_context_takeover(no_takeover);
+            let agreement = Agreement::new().with_deflate(deflate.params());
+            let each = held_by_each_that_agreed(role, &agreement, &[&message]);
+            assert!(each <= most, "{role:?} {no_takeover}: {each} bytes for each");
+        }
+    }
+}
+
 fn held_by_each(role: Role, received: &[&[u8]]) -> usize {
+    held_by_each_that_agreed(role, &Agreement::new(), received)
+}
+
+/// How many bytes each of many connections holds once it has received this and waits for more.
+fn held_by_each_that_agreed(role: Role, agreement: &Agreement, received: &[&[u8]]) -> usize {
     const MANY: usize = 1_000;
     let open = || {
         let script = Script::of(received.iter().copied()).then(ErrorKind::WouldBlock);
-        let mut ws = WebSocket::from_connection(script, Connection::new(role, Config::new()));
+        let mut ws = WebSocket::from_connection(
+            script,
+            Connection::with_agreement(role, Config::new(), agreement.clone()),
+        );
         while ws.read().is_ok() {}
         assert_eq!(ws.close_info(), None);
         // Of the stream nothing remains, as if it were a socket.
