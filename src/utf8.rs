@@ -451,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn every_string_of_one_and_two_bytes_is_judged_like_std() {
+    fn f_27_every_string_of_one_and_two_bytes_is_judged_like_std() {
         for a in 0..=0xFF {
             check(&[a]);
             for b in 0..=0xFF {
@@ -461,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn every_string_of_three_bytes_is_judged_like_std() {
+    fn f_27_every_string_of_three_bytes_is_judged_like_std() {
         // The second byte decides, so all of the third is told from the middle and ends of its ranges;
         // the release run (`tests/exhaustive.rs`) takes all 2^24.
         for a in 0..=0xFF {
@@ -474,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn strings_of_four_bytes_are_judged_like_std_at_every_boundary() {
+    fn f_27_strings_of_four_bytes_are_judged_like_std_at_every_boundary() {
         let edges =
             [0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC2, 0xE0, 0xED, 0xF0, 0xF4, 0xFF];
         for a in 0xE0..=0xFF {

@@ -44,6 +44,9 @@ mod hs;
 mod memory;
 #[path = "catalogue/resources.rs"]
 mod resources;
+#[cfg(feature = "tokio")]
+#[path = "catalogue/runtime.rs"]
+mod runtime;
 #[path = "catalogue/script.rs"]
 mod script;
 #[expect(dead_code, reason = "each test uses a part of it")]

@@ -150,7 +150,7 @@ fn limits_are_exact_for_every_way_to_cut_a_message() {
 }
 
 #[test]
-fn every_close_code_is_echoed_or_refused() {
+fn f_18_every_close_code_is_echoed_or_refused() {
     for role in ROLES {
         for code in 0..=u16::MAX {
             let mut end = End::new(role, Reference::strict(role).config());
@@ -215,7 +215,7 @@ impl TextServer {
 }
 
 #[test]
-fn every_text_of_one_or_two_bytes_is_judged_like_std_however_it_is_cut() {
+fn f_27_every_text_of_one_or_two_bytes_is_judged_like_std_however_it_is_cut() {
     let key = peer_key(Role::Server);
     let mut server = TextServer(None);
     let one = (0..=u8::MAX).map(|a| vec![a]);
@@ -234,7 +234,7 @@ fn every_text_of_one_or_two_bytes_is_judged_like_std_however_it_is_cut() {
 }
 
 #[test]
-fn texts_of_three_and_four_bytes_are_judged_like_std_at_every_boundary() {
+fn f_27_texts_of_three_and_four_bytes_are_judged_like_std_at_every_boundary() {
     let mut server = TextServer(None);
     for ab in 0..=u16::MAX {
         let [a, b] = ab.to_be_bytes();
@@ -254,7 +254,7 @@ fn texts_of_three_and_four_bytes_are_judged_like_std_at_every_boundary() {
 }
 
 #[test]
-fn the_validator_judges_every_text_of_three_bytes_like_std_at_every_split() {
+fn f_27_the_validator_judges_every_text_of_three_bytes_like_std_at_every_split() {
     // `None` once a piece was refused.
     let push = |before: &Option<Validator>, piece: &[u8]| {
         let mut validator = before.clone()?;
@@ -286,7 +286,7 @@ fn the_validator_judges_every_text_of_three_bytes_like_std_at_every_split() {
 }
 
 #[test]
-fn every_short_payload_is_masked_by_the_formula_of_the_rfc() {
+fn m_03_every_short_payload_is_masked_by_the_formula_of_the_rfc() {
     let original = Xorshift::new(1).bytes(64 + 256 + 64);
     let key = [0x37, 0xFA, 0x21, 0x3D];
     for len in 0..=256 {
@@ -308,7 +308,7 @@ fn every_short_payload_is_masked_by_the_formula_of_the_rfc() {
 }
 
 #[test]
-fn masking_goes_on_after_any_cut() {
+fn m_03_masking_goes_on_after_any_cut() {
     let original = Xorshift::new(2).bytes(256);
     let key = [1, 2, 4, 8];
     let mut expected = original.clone();

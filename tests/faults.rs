@@ -225,13 +225,13 @@ fn play_all<F: Front>() {
 }
 
 #[test]
-fn futures() {
+fn f_37_f_38_f_40_t_05_t_06_futures() {
     play_all::<WebSocket<Futures<Line>>>();
     bytes::play_all::<Futures<Line>>(true);
 }
 
 #[test]
-fn tokio_() {
+fn f_37_f_38_f_40_t_05_t_06_tokio_() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let _entered = runtime.enter();
     play_all::<WebSocket<Tokio<Line>>>();
@@ -239,6 +239,6 @@ fn tokio_() {
 }
 
 #[test]
-fn blocking_() {
+fn f_37_f_38_f_40_t_05_t_06_blocking_() {
     play_all::<Blocking>();
 }

@@ -15,8 +15,10 @@ use sansocket::{
 };
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::thread;
 use std::time::{Duration, Instant};
 use support::fronts::{Front, Scenario, play};
+use support::wire::frame;
 
 /// Short, but long enough to be measured.
 const SOON: Duration = Duration::from_millis(100);
@@ -47,6 +49,18 @@ async fn echo<F: Front>(stream: TcpStream, options: Options) {
         ws.feed(message).await.unwrap();
     }
     assert!(ws.close_info().unwrap().clean);
+}
+
+/// Begins a head and goes on byte by byte, each soon after the one before it, until the other end has left;
+/// how many bytes that makes.
+fn trickle(mut stream: TcpStream, head: &[u8]) -> usize {
+    stream.write_all(head).unwrap();
+    let mut bytes = 0;
+    while stream.write_all(b"y").is_ok() {
+        thread::sleep(SOON / 10);
+        bytes += 1;
+    }
+    bytes
 }
 
 async fn connect<F: Front>(stream: TcpStream, request: Request) -> F {
@@ -291,6 +305,58 @@ scenario!(a_silent_client_is_dropped_in_time,
         let mut stream = stream;
         stream.write_all(b"GET / HTTP/1.1\r\n").unwrap();
         assert_eq!(stream.read(&mut [0; 100]).unwrap(), 0, "{}", F::NAME);
+    }
+);
+
+scenario!(hs_35_frames_in_one_piece_with_the_request_arrive,
+    server: |F, stream| {
+        let mut ws = F::accept(stream, Options::new()).await.unwrap();
+        assert_eq!(ws.read().await.unwrap(), Some(Message::text("Hi")));
+        for i in 0..64 {
+            assert_eq!(ws.read().await.unwrap(), Some(Message::binary(vec![i; 1_000])));
+        }
+        assert_eq!(ws.read().await.unwrap(), None);
+    },
+    client: |F, stream, _request| {
+        let mut stream = stream;
+        let key = Some([5, 6, 7, 8]);
+        let mut bytes = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".to_vec();
+        bytes.extend(frame(0x89, key, b"p"));
+        bytes.extend(frame(0x81, key, b"Hi"));
+        bytes.extend((0..64).flat_map(|i| frame(0x82, key, &[i; 1_000])));
+        bytes.extend(frame(0x88, key, b""));
+        stream.write_all(&bytes).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 101 "), "{}", F::NAME);
+        assert!(answer.ends_with(b"\r\n\r\n\x8A\x01p\x88\x00"), "{}", F::NAME);
+    }
+);
+
+scenario!(hs_32_a_client_that_trickles_is_dropped_in_time,
+    server: |F, stream| {
+        let options = Options::new().config(Config::new().handshake_timeout(SOON));
+        let start = Instant::now();
+        let error = F::accept(stream, options).await.err().unwrap();
+        assert!(matches!(error, Error::Handshake(HandshakeError::Timeout)), "{error:?}");
+        assert!((SOON..NEVER).contains(&start.elapsed()));
+    },
+    client: |F, stream, _request| {
+        assert!(trickle(stream, b"GET / HTTP/1.1\r\nX: ") < 3_000, "{}", F::NAME);
+    }
+);
+
+scenario!(hc_11_a_server_that_trickles_is_given_up_in_time,
+    server: |F, stream| {
+        assert!(trickle(stream, b"HTTP/1.1 101 \r\nX: ") < 3_000, "{}", F::NAME);
+    },
+    client: |F, stream, request| {
+        let config = Config::new().handshake_timeout(SOON);
+        let start = Instant::now();
+        let error = F::client(stream, request, config).await.err().unwrap();
+        assert!(matches!(error, Error::Handshake(HandshakeError::Timeout)), "{error:?}");
+        assert!((SOON..NEVER).contains(&start.elapsed()));
     }
 );
 

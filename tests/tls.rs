@@ -2,6 +2,8 @@
 
 #[path = "tls/authority.rs"]
 mod authority;
+#[path = "tls/hostile.rs"]
+mod hostile;
 
 use authority::Authority;
 use sansocket::blocking::{self, Stream, WebSocket};
@@ -10,7 +12,7 @@ use sansocket::error::TlsError;
 use sansocket::handshake::server;
 use sansocket::rustls::{self, CertificateError, ServerConfig, ServerConnection, StreamOwned};
 use sansocket::{
-    Config, Connect, Error, Event, HandshakeError, Keepalive, Message, ProtocolError, State, Tls,
+    CloseCode, Config, Connect, Error, Event, HandshakeError, Keepalive, Message, ProtocolError, State, Tls,
 };
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -160,7 +162,7 @@ fn the_client_names_the_server_in_the_tls_handshake() {
 }
 
 #[test]
-fn a_certificate_that_is_not_good_ends_the_connection() {
+fn hc_15_a_certificate_that_is_not_good_ends_the_connection() {
     let (authority, other) = (Authority::new(), Authority::new());
     let wrong = [
         ("another host's", authority.identity(&["other.example"])),
@@ -191,7 +193,7 @@ fn a_certificate_that_is_not_good_ends_the_connection() {
 }
 
 #[test]
-fn the_default_trusts_no_authority_that_the_platform_does_not_know() {
+fn hc_15_the_default_trusts_no_authority_that_the_platform_does_not_know() {
     let authority = Authority::new();
     for connect in FRONT_ENDS {
         let server = authority.identity(&["localhost"]).server();
@@ -234,7 +236,7 @@ enum Instead {
 }
 
 #[test]
-fn a_server_that_does_not_finish_the_tls_handshake_is_an_error_in_time() {
+fn t_05_t_11_a_server_that_does_not_finish_the_tls_handshake_is_an_error_in_time() {
     use Instead::*;
 
     let authority = Authority::new();
@@ -287,7 +289,7 @@ fn half_a_flight(config: ServerConfig, mut hello: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn an_end_without_a_close_frame_is_unexpected_whether_or_not_tls_says_goodbye() {
+fn hc_16_an_end_without_a_close_frame_is_unexpected_whether_or_not_tls_says_goodbye() {
     let authority = Authority::new();
     for tls in libraries(&authority) {
         for goodbye in [true, false] {
@@ -301,6 +303,7 @@ fn an_end_without_a_close_frame_is_unexpected_whether_or_not_tls_says_goodbye() 
             let error = client.read().unwrap_err();
             assert!(matches!(error, Error::Protocol(ProtocolError::UnexpectedEof)), "{goodbye}: {error:?}");
             assert!(matches!(client.read(), Err(Error::Closed)));
+            assert_eq!(client.close_info().unwrap().received.code, CloseCode::ABNORMAL);
             let (mut stream, _) = client.into_parts();
             for _ in 0..3 {
                 assert_eq!(stream.read(&mut [0; 10]).unwrap(), 0, "for ever");
@@ -434,7 +437,7 @@ fn a_read_that_times_out_inside_a_record_loses_nothing() {
 }
 
 #[test]
-fn deadlines_hold_although_the_peer_reads_nothing() {
+fn t_02_deadlines_hold_although_the_peer_reads_nothing() {
     let config = Config::new().keepalive(Keepalive { interval: SOON, timeout: SOON }).close_timeout(SOON);
     let (mut client, _deaf) = pair(config.clone());
     let begun = Instant::now();

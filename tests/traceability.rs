@@ -1,5 +1,6 @@
 //! The tables that say what holds us to which requirement are as good as they claim: `RFC6455.md`,
-//! `RFC7692.md` and `AUTOBAHN.md`, beside this file, and what `SECURITY.md` says of the bugs of others.
+//! `RFC7692.md`, `AUTOBAHN.md` and `CATALOGUE.md`, beside this file, and what `SECURITY.md` says of the bugs of
+//! others.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -128,6 +129,7 @@ fn every_test_that_is_named_exists() {
         ("RFC6455.md", requirements("RFC6455.md")),
         ("RFC7692.md", requirements("RFC7692.md")),
         ("AUTOBAHN.md", autobahn),
+        ("CATALOGUE.md", table("CATALOGUE.md", &["Row", "What comes, and what is held", "Tests"])),
         ("../SECURITY.md", table("../SECURITY.md", &["Bug", "Kept out by"])),
     ];
     let mut missing = Vec::new();
@@ -141,6 +143,106 @@ fn every_test_that_is_named_exists() {
         }
     }
     assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// The sections of the catalogue, and how many rows each has.
+const SECTIONS: [(&str, usize); 8] =
+    [("HS", 47), ("HC", 17), ("F", 41), ("D", 19), ("T", 14), ("M", 3), ("R", 6), ("C", 1)];
+
+/// The rows that a test's name begins with: `f_25_t_06_a_failed_write` is of F-25 and T-06.
+fn rows_of(mut name: &str) -> Vec<String> {
+    let mut rows = Vec::new();
+    let id = |name: &str| {
+        let (section, rest) = name.split_once('_')?;
+        let (number, rest) = rest.split_once('_')?;
+        let is_section = SECTIONS.iter().any(|(known, _)| known.to_lowercase() == section);
+        let is_number = number.len() == 2 && number.bytes().all(|digit| digit.is_ascii_digit());
+        (is_section && is_number).then(|| (format!("{}-{number}", section.to_uppercase()), rest.len()))
+    };
+    while let Some((row, rest)) = id(name) {
+        rows.push(row);
+        name = &name[name.len() - rest..];
+    }
+    rows
+}
+
+/// All Rust files of a folder, by their paths from the root.
+fn sources(folder: &str, found: &mut Vec<String>) {
+    for entry in fs::read_dir(root().join(folder)).unwrap() {
+        let entry = entry.unwrap();
+        let path = format!("{folder}/{}", entry.file_name().into_string().unwrap());
+        if entry.file_type().unwrap().is_dir() {
+            sources(&path, found);
+        } else if path.ends_with(".rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// For each row of the catalogue the tests that are named after it, as a cell of the table has them.
+fn tests_by_row() -> BTreeMap<String, Vec<String>> {
+    let (mut files, mut by_row) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
+    ["src", "tests"].into_iter().for_each(|folder| sources(folder, &mut files));
+    files.sort();
+    for path in files {
+        let text = fs::read_to_string(root().join(&path)).unwrap();
+        for line in text.lines().map(str::trim) {
+            let line = line.trim_start_matches("async ");
+            let line = line.strip_prefix("fn ").or_else(|| line.strip_prefix("scenario!(")).unwrap_or(line);
+            let end = line.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(line.len());
+            let name = &line[..end];
+            let rows = rows_of(name);
+            assert!(
+                rows.is_empty() || has_test(&path, name),
+                "{path}: {name} is named as a test, and is none"
+            );
+            for row in rows {
+                by_row.entry(row).or_default().push(format!("`{path}: {name}`"));
+            }
+        }
+    }
+    by_row
+}
+
+#[test]
+fn every_row_of_the_catalogue_has_its_tests_and_the_table_names_them_all() {
+    let mut by_row = tests_by_row();
+    let mut ids =
+        SECTIONS.iter().flat_map(|(section, count)| (1..=*count).map(move |i| format!("{section}-{i:02}")));
+    let path = root().join("tests/CATALOGUE.md");
+    let document = fs::read_to_string(&path).unwrap();
+    let current: String = document
+        .lines()
+        .map(|line| {
+            let Some((id, words)) = line.strip_prefix("| ").and_then(|line| line.split_once(" | ")) else {
+                return format!("{line}\n");
+            };
+            if id == "Row" {
+                return format!("{line}\n");
+            }
+            assert_eq!(Some(id), ids.next().as_deref(), "the rows stand in their order, and each once");
+            let tests = by_row.remove(id).unwrap_or_else(|| panic!("{id} has no test"));
+            format!("| {id} | {} | {} |\n", words.split(" | ").next().unwrap(), tests.join(", "))
+        })
+        .collect();
+    assert_eq!(ids.next(), None, "the table ends too early");
+    assert!(by_row.is_empty(), "tests of rows that do not exist: {by_row:?}");
+    if std::env::var_os("WRITE_TABLES").is_some() {
+        fs::write(&path, &current).unwrap();
+    }
+    let differ = document.lines().zip(current.lines()).find(|(is, should)| is != should);
+    assert!(document == current || std::env::var_os("WRITE_TABLES").is_some(), "not current: {differ:#?}");
+}
+
+#[test]
+fn a_name_tells_its_rows() {
+    assert_eq!(rows_of("hs_15_malformed_keys"), ["HS-15"]);
+    assert_eq!(rows_of("f_25_t_06_a_failed_write"), ["F-25", "T-06"]);
+    assert!(
+        ["ab_2_5_a_ping", "http_1_1_is", "of_8_bits", "t_1_x", "f_25"]
+            .into_iter()
+            .all(|name| rows_of(name).is_empty())
+    );
 }
 
 /// The negative cases of version 25.10.1, each with one code, and a row of the catalogue for each.

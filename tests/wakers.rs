@@ -65,7 +65,7 @@ fn message(payload: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn the_reader_may_move_to_another_task() {
+fn t_08_the_reader_may_move_to_another_task() {
     let ((a, wakes_a), (b, wakes_b)) = (Task::new(), Task::new());
     let (peer, mut reader, _writer) = halves(Config::new());
     // A future that is dropped and made anew, and one that moves.
@@ -107,7 +107,7 @@ fn what_is_there_already_registers_nobody() {
 }
 
 #[test]
-fn nobody_is_woken_for_nothing() {
+fn t_10_nobody_is_woken_for_nothing() {
     let ((a, wakes_reader), (b, wakes_writer)) = (Task::new(), Task::new());
     let (peer, ws) = server(Config::new());
     // The other end of the pipe is only looked at through `peer`, so these are the server's polls.
@@ -143,7 +143,7 @@ fn nobody_is_woken_for_nothing() {
 }
 
 #[test]
-fn a_writer_that_gives_up_leaves_the_others_awake() {
+fn t_08_a_writer_that_gives_up_leaves_the_others_awake() {
     for drop_the_writer in [false, true] {
         let ((_, wakes_a), (b, wakes_b)) = (Task::new(), Task::new());
         let (peer, _reader, writer) = halves(Config::new().high_water_mark(1));
@@ -172,7 +172,7 @@ fn a_writer_that_gives_up_leaves_the_others_awake() {
 }
 
 #[test]
-fn a_closing_writer_reads_when_the_reader_goes() {
+fn t_08_a_closing_writer_reads_when_the_reader_goes() {
     let (task, waker) = Task::new();
     let (peer, reader, mut writer) = halves(Config::new());
     let mut closing = pin!(writer.close(None));
@@ -189,7 +189,7 @@ fn a_closing_writer_reads_when_the_reader_goes() {
 }
 
 #[test]
-fn a_stream_that_wakes_its_task_and_does_nothing_is_asked_again_and_then_left_alone() {
+fn t_10_a_stream_that_wakes_its_task_and_does_nothing_is_asked_again_and_then_left_alone() {
     let (task, waker) = Task::new();
     let (peer, ws) = server(Config::new());
     ws.get_ref().be_moody();
@@ -207,6 +207,21 @@ fn a_stream_that_wakes_its_task_and_does_nothing_is_asked_again_and_then_left_al
         polls += 1;
     }
     assert!(polls <= 2);
+}
+
+#[test]
+fn t_10_a_million_polls_for_nothing() {
+    let (task, waker) = Task::new();
+    let (peer, mut ws) = server(Config::new());
+    let (reads, writes) = ws.get_ref().polls();
+    for _ in 0..1_000_000 {
+        assert!(poll_once(ws.read(), &waker).is_pending());
+    }
+    assert_eq!(task.woken(), 0);
+    let polls = ws.get_ref().polls();
+    assert!(polls.0 - reads <= 1_000_000 && polls.1 == writes, "{polls:?}");
+    peer.put(&message(b"at last"));
+    assert!(poll_once(ws.read(), &waker).is_ready());
 }
 
 type Polled<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
@@ -315,7 +330,7 @@ fn play(seed: u64, peer: &Pipe, moody: bool, executor: &mut Executor<'_>) {
 }
 
 #[test]
-fn whoever_waits_is_woken_whatever_the_others_do() {
+fn t_08_whoever_waits_is_woken_whatever_the_others_do() {
     for seed in 0..2_000 {
         let moody = seed % 4 == 3;
         let (peer, ws) =
@@ -338,7 +353,7 @@ fn whoever_waits_is_woken_whatever_the_others_do() {
 
 /// The same for an unsplit connection, of which two tasks share the stream and the sink.
 #[test]
-fn stream_and_sink_wake_each_other() {
+fn t_08_stream_and_sink_wake_each_other() {
     async fn read(mut stream: impl Stream<Item = Result<Message, Error>> + Unpin) {
         while let Some(message) = stream.next().await {
             message.unwrap();

@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn deadlines_beyond_the_clock_do_not_panic() {
+    fn t_14_deadlines_beyond_the_clock_do_not_panic() {
         let start = Instant::now();
         let mut timers = timers(Config::new().close_timeout(Duration::MAX).message_timeout(Duration::MAX));
         assert_eq!(timers.update(start, progress(1, Some(0)), 0, false), Due::Nothing);

@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kernel_masks_in_place_as_the_rfc_says() {
+    fn m_03_every_kernel_masks_in_place_as_the_rfc_says() {
         let before = Buffer::new();
         let mut buffer = before.clone();
         for place in places() {
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kernel_copies_as_the_rfc_says() {
+    fn m_03_every_kernel_copies_as_the_rfc_says() {
         let source = Buffer::new();
         let before = Buffer([0xa5; 9 << 10]);
         let mut target = before.clone();
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_mask_as_the_whole_does() {
+    fn m_03_pieces_mask_as_the_whole_does() {
         let original = Buffer::new();
         for length in [1, 2, 3, 7, 8, 15, 16, 17, 63, 64, 65, 127, 128, 129, 192, 300, 1025] {
             let original = &original.0[..length];

@@ -4,7 +4,7 @@ use super::transport::Transport;
 use crate::error::{Error, HandshakeError};
 use crate::handshake::{client, server};
 use bytes::{Buf, Bytes};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -93,7 +93,7 @@ impl<T: Transport, H: Handshake> Opening<T, H> {
             Ok(_) if self.failed.is_some() => Ok(()),
             Ok([]) => self.handshake.receive_eof(),
             Ok(bytes) => self.handshake.receive(bytes),
-            Err(error) => return Poll::Ready(Err(error.into())),
+            Err(error) => return Poll::Ready(Err(self.lost(error))),
         };
         pool::give(buffer);
         match result {
@@ -103,6 +103,18 @@ impl<T: Transport, H: Handshake> Opening<T, H> {
                 Poll::Ready(Ok(()))
             }
             Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    /// What to report when a read fails: what came of a refusal, as at the end of the stream, if it was reset.
+    /// Whoever closes a socket in which something lies unread resets it.
+    fn lost(&mut self, error: io::Error) -> Error {
+        let is_over = matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted);
+        match is_over.then(|| self.handshake.receive_eof()) {
+            Some(Err(refusal @ Error::Handshake(HandshakeError::Http(_) | HandshakeError::Redirect(_)))) => {
+                refusal
+            }
+            _ => error.into(),
         }
     }
 

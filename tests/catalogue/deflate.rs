@@ -60,6 +60,11 @@ rows! {
         hand(&over_subscribed()) => fails(1007);
         hand(&incomplete()) => fails(1007);
         hand(&no_end_of_block()) => fails(1007);
+        hand(&first_lengths(257, 1, |data, code| data.symbol(code, 16).bits(0, 2))) => fails(1007); // nothing before
+        hand(&first_lengths(257, 1, |data, code| (0..2).fold(data, |data, _| data.symbol(code, 18).bits(127, 7))))
+            => fails(1007); // 276 lengths instead of 258
+        hand(&first_lengths(287, 1, |data, _| data)) => fails(1007); // symbols that do not exist
+        hand(&first_lengths(257, 31, |data, _| data)) => fails(1007);
         hand(&ByHand::default().header(false, 1).symbol(&fixed_literals(), 286).bits(0, 13).message())
             => fails(1007);
         hand(&ByHand::default().header(false, 1).symbol(&fixed_literals(), 257).symbol(&[5; 32], 30).message())
@@ -95,6 +100,12 @@ rows! {
             => delivers([text("Hello"), text(""), text("Hello")]);
         hand(&finals(1_024)) => delivers([text("")]);
         hand(&finals(1_025)) => fails(1008);
+    }
+
+    d_14_rsv1_without_the_extension {
+        [HELLO, "C1 87 ! K F2 48 CD C9 C9 07 00", "C1 80 ! K", "C2 81 ! K 00", "41 83 ! K F2 48 CD"]
+            => fails(1002);
+        ["81 85 K 48 65 6C 6C 6F | C1 81 ! K 00"] => fails_after([text("Hello")], 1002);
     }
 
     d_11_rsv1_where_it_means_nothing {
@@ -179,6 +190,13 @@ fn incomplete() -> Vec<u8> {
 
 fn no_end_of_block() -> Vec<u8> {
     ByHand::default().dynamic_codes(false, &literals(&[(97, 1), (98, 1)]), &[1]).message()
+}
+
+/// A block of so many codes, of whose lengths the first are written in a code for 16 and 18, and zeros.
+fn first_lengths(literals: usize, distances: usize, write: fn(ByHand, &[usize]) -> ByHand) -> Vec<u8> {
+    let mut code = [0; 19];
+    (code[16], code[18]) = (1, 1);
+    write(ByHand::default().dynamic_header(false, literals, distances, &code), &code).bits(0, 64).message()
 }
 
 /// A final block with "A", and another stream with "B".
@@ -461,6 +479,7 @@ fn d_19_many_blocks_need_little_stack() {
         .fold(ByHand::default(), |data, _| data.dynamic(false, &codes, &distances, &[Literals(&[0, 7, 13])]));
     let deep = framed(Role::Server, &deep.message(), usize::MAX);
     let receive = move || {
+        let begun = Instant::now();
         for delivery in [Delivery::Whole, Delivery::RandomCuts(1)] {
             let mut server = end(Role::Server, Config::new());
             delivery.pieces(&blocks).into_iter().for_each(|piece| server.receive(piece));
@@ -469,6 +488,8 @@ fn d_19_many_blocks_need_little_stack() {
             assert_eq!(server.seen[0], Seen::Binary(vec![b'a'; 20_000]));
             assert_eq!(server.seen[1], Seen::Binary([0, 7, 13].repeat(2_000)));
         }
+        // Some microseconds for each block; who did the work of all blocks again for each would take hours.
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     };
     thread::Builder::new().stack_size(256 << 10).spawn(receive).unwrap().join().unwrap();
 }

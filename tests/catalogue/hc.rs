@@ -185,8 +185,8 @@ impl Case {
     }
 }
 
-/// Holds every delivery of the response, followed by a frame and the end of the stream, to the same
-/// outcome: by the core, and over a stream.
+/// Holds every delivery of the response, followed by a frame and the end of the stream or a reset, to the
+/// same outcome: by the core, and over a stream.
 pub(crate) fn check(row: &str, case: impl Into<Case>, expected: &Expected) {
     let case = case.into();
     for delivery in DELIVERIES {
@@ -194,18 +194,21 @@ pub(crate) fn check(row: &str, case: impl Into<Case>, expected: &Expected) {
         let outcome = deliver(&case, delivery, &context);
         assert_outcome(outcome.as_ref(), &case, expected, &context);
 
-        let server = Server::new(&case.response, delivery);
-        let outcome = match WebSocket::client(server, case.request(), case.config.clone()) {
-            Ok(ws) => Ok(ws.into_parts().1),
-            Err(Error::Handshake(error)) => Err(error),
-            Err(error) => panic!("{context}: {error:?}"),
-        };
-        assert_outcome(outcome.as_ref(), &case, expected, &context);
-        if let Ok(mut connection) = outcome {
-            // A server may send at once.
-            connection.receive(&frame(0x81, None, b"Hi"));
-            let event = connection.poll_event().unwrap();
-            assert!(matches!(&event, Some(Event::Text(text)) if &**text == "Hi"), "{context}: {event:?}");
+        for last in [None, Some(ErrorKind::ConnectionReset)] {
+            let context = format!("{context}, then {last:?}");
+            let server = Server::new(&case.response, delivery, last);
+            let outcome = match WebSocket::client(server, case.request(), case.config.clone()) {
+                Ok(ws) => Ok(ws.into_parts().1),
+                Err(Error::Handshake(error)) => Err(error),
+                Err(error) => panic!("{context}: {error:?}"),
+            };
+            assert_outcome(outcome.as_ref(), &case, expected, &context);
+            if let Ok(mut connection) = outcome {
+                // A server may send at once.
+                connection.receive(&frame(0x81, None, b"Hi"));
+                let event = connection.poll_event().unwrap();
+                assert!(matches!(&event, Some(Event::Text(text)) if &**text == "Hi"), "{context}: {event:?}");
+            }
         }
     }
 }
@@ -259,8 +262,10 @@ struct Server {
 }
 
 impl Server {
-    fn new(response: &str, delivery: Delivery) -> Self {
-        Self { response: response.to_owned(), delivery, script: Script::default(), answered: false }
+    /// Behind the response comes this error, or the end of the stream.
+    fn new(response: &str, delivery: Delivery, last: Option<ErrorKind>) -> Self {
+        let script = Script { then_read: last, ..Script::default() };
+        Self { response: response.to_owned(), delivery, script, answered: false }
     }
 }
 

@@ -250,6 +250,8 @@ rows! {
         R0.and(["Host: a.example", "Origin: null\r\nOrigin: null"]) => refused(400);
         R0.and(["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"]) => refused(400);
         R0.and(["Sec-WebSocket-Accept: a\r\nSec-WebSocket-Accept: a"]) => refused(400);
+        R0.and(["Sec-WebSocket-Foo: a\r\nsec-websocket-foo: b"]) => refused(400);
+        R0.and(["Origin: http://a.example\r\nOrigin: http://b.example"]) => refused(400);
         R0.field("Upgrade", ["h2c\r\nUpgrade: websocket"]) => accepted();
     }
     hs_45_the_request_line_has_two_spaces {
@@ -291,7 +293,7 @@ fn answered(response: String) -> Expected {
     Expected::Accepted(response)
 }
 
-fn refused(status: u16) -> Expected {
+pub(crate) fn refused(status: u16) -> Expected {
     Expected::Refused(status)
 }
 
@@ -328,8 +330,8 @@ impl<S: Into<String>> From<S> for Case {
     }
 }
 
-/// Holds every delivery of the request, and one over TCP, to the same answer; then asks whether the next
-/// client is served.
+/// Holds every delivery of the request, one over TCP and one before a reset to the same answer; then asks
+/// whether the next client is served.
 pub(crate) fn check(row: &str, case: impl Into<Case>, expected: &Expected) {
     let case = case.into();
     let bytes = latin1(&case.request);
@@ -348,6 +350,7 @@ pub(crate) fn check(row: &str, case: impl Into<Case>, expected: &Expected) {
         }
     }
     assert_eq!(over_tcp(&case, &bytes, &context), answer, "{context} over TCP");
+    assert_eq!(before_a_reset(&case, &bytes, &context), answer, "{context}, and then a reset");
     assert_eq!(
         over_tcp(&R0.0.into(), R0.0.as_bytes(), row),
         ACCEPTED.as_bytes(),
@@ -417,8 +420,53 @@ fn over_tcp(case: &Case, bytes: &[u8], context: &str) -> Vec<u8> {
     tcp::rest(&client)
 }
 
+/// What a server answers to the request when the client resets the connection behind it.
+fn before_a_reset(case: &Case, bytes: &[u8], context: &str) -> Vec<u8> {
+    let mut script = Script::of([bytes]).then(ErrorKind::ConnectionReset);
+    let mut handshake = blocking::Handshake::new(&mut script, Arc::clone(&case.options));
+    if let Err(error) = handshake.read().map(|_| ()) {
+        assert!(matches!(error, Error::Handshake(HandshakeError::Rejected(_))), "{context}: {error:?}");
+        drop(handshake);
+    } else {
+        let mut ws = handshake.accept().unwrap();
+        let Err(Error::Io(error)) = ws.read() else { panic!("{context}: not reset") };
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{context}");
+        assert!(matches!(ws.read(), Err(Error::Closed)), "{context}");
+    }
+    script.written
+}
+
 fn short_deadline() -> Options {
     Options::new().config(Config::new().handshake_timeout(Duration::from_millis(200)))
+}
+
+#[test]
+fn hs_24_every_byte_above_ascii() {
+    let cases = ('\u{80}'..='\u{FF}').flat_map(|byte| {
+        let around =
+            |value: &str| [format!("{byte}{value}"), format!("{value}{byte}"), format!("{value},{byte}")];
+        let read = [
+            R0.field("Upgrade", around("websocket")),
+            R0.field("Connection", around("Upgrade")),
+            R0.field("Host", around("a.example")),
+            R0.field("Sec-WebSocket-Key", around(R0_KEY)),
+            R0.field("Sec-WebSocket-Version", around("13")),
+            R0.and_field("Origin", around("http://a.example")),
+            R0.and_field("Sec-WebSocket-Protocol", around("a")),
+            R0.and_field("Sec-WebSocket-Extensions", around("a")),
+        ];
+        let opaque = [R0.and_field("X-Foo", around("a")), R0.and_field("Cookie", around("a"))];
+        let read = read.concat().into_iter().map(|request| (request, true));
+        read.chain(opaque.concat().into_iter().map(|request| (request, false)))
+    });
+    for (request, is_read) in cases {
+        let (bytes, context) = (latin1(&request), format!("{request:?}"));
+        let answer = deliver(&request.into(), &[&bytes], &context);
+        match is_read {
+            true => assert_refusal(&answer, 400, false, &context),
+            false => assert_eq!(answer, ACCEPTED.as_bytes(), "{context}"),
+        }
+    }
 }
 
 #[test]
@@ -663,21 +711,24 @@ fn hs_47_the_application_refuses_with_any_status_and_fields() {
     assert!(Rejection::new(StatusCode::SWITCHING_PROTOCOLS).is_err());
 }
 
-/// `reject` returns "Rejected, or what kept the response from leaving".
+/// The deadline is for what is read and written, and not for what the application does between them.
 #[test]
-fn hs_47_a_refusal_that_comes_too_late_is_written_or_reported_as_a_timeout() {
-    let (mut client, server) = tcp::pair();
-    client.write_all(R0.0.as_bytes()).unwrap();
-    client.shutdown(Shutdown::Write).unwrap();
-    let mut handshake = blocking::Handshake::tcp(server, short_deadline()).unwrap();
-    handshake.read().unwrap();
-    thread::sleep(Duration::from_millis(220)); // the application takes its time
-    let error = handshake.reject(Rejection::new(StatusCode::NOT_FOUND).unwrap());
-    let answer = tcp::rest(&client);
-    if matches!(error, Error::Handshake(HandshakeError::Timeout)) {
-        assert_eq!(answer, b"");
-    } else {
-        assert!(answer.starts_with(b"HTTP/1.1 404 "), "{error:?}, but {answer:?} was sent");
+fn hs_47_a_decision_that_takes_longer_than_the_deadline_is_written() {
+    for accepts in [true, false] {
+        let (mut client, server) = tcp::pair();
+        client.write_all(R0.0.as_bytes()).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        let mut handshake = blocking::Handshake::tcp(server, short_deadline()).unwrap();
+        handshake.read().unwrap();
+        thread::sleep(Duration::from_millis(220)); // the application takes its time
+        if accepts {
+            drop(handshake.accept().unwrap());
+            assert_eq!(tcp::rest(&client), ACCEPTED.as_bytes());
+        } else {
+            let error = handshake.reject(Rejection::new(StatusCode::NOT_FOUND).unwrap());
+            assert!(matches!(error, Error::Handshake(HandshakeError::Rejected(_))), "{error:?}");
+            assert!(tcp::rest(&client).starts_with(b"HTTP/1.1 404 "));
+        }
     }
 }
 

@@ -9,7 +9,9 @@ use sansocket::blocking::WebSocket;
 use sansocket::handshake::client::{Handshake, Request};
 use sansocket::{Agreement, Config, Connection, Error, HandshakeError, ProtocolError, Role};
 use std::collections::HashSet;
+use std::fs;
 use std::io::ErrorKind;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 const ROLES: [Role; 2] = [Role::Client, Role::Server];
@@ -227,6 +229,42 @@ fn r_06_connections_leave_nothing_behind() {
         ROLES.into_iter().for_each(cycle);
     }
     assert_eq!(memory::live(), before);
+}
+
+/// The generators that this crate names, and all that what it depends on depends on in turn. Left out is
+/// the platform's own TLS, which makes random names of files on one of the platforms.
+#[test]
+fn m_01_keys_and_nonces_come_from_strong_generators_only() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+    for (path, generator) in
+        [("src/connection/random.rs", "{StdRng, SysRng}"), ("src/handshake/client.rs", "SysRng")]
+    {
+        assert!(read(path).contains(&format!("\nuse rand::rngs::{generator};\n")), "{path}");
+    }
+    let manifest = read("Cargo.toml");
+    assert!(manifest.contains(r#"default-features = false, features = ["std", "std_rng", "sys_rng"]"#));
+    let (_, own) = manifest.split_once("\n[dependencies]\n").unwrap();
+    let own = own.lines().take_while(|line| !line.is_empty()).map(|line| line.split(' ').next().unwrap());
+    let mut names: Vec<String> = own.filter(|name| !name.contains("native-tls")).map(str::to_owned).collect();
+    assert!(names.len() >= 10, "{names:?}");
+    let lock = read("Cargo.lock");
+    let mut seen = HashSet::new();
+    while let Some(name) = names.pop() {
+        // Several versions of a package count as one.
+        for package in
+            lock.split("[[package]]").filter(|package| package.contains(&format!("name = \"{name}\"\n")))
+        {
+            let (_, dependencies) = package.split_once("dependencies = [").unwrap_or_default();
+            let quoted = dependencies.split('"').skip(1).step_by(2).filter_map(|name| name.split(' ').next());
+            names.extend(quoted.filter(|name| !seen.contains(*name)).map(str::to_owned));
+        }
+        seen.insert(name);
+    }
+    assert!(seen.contains("getrandom") && seen.contains("chacha20"), "{seen:?}");
+    for weak in ["fastrand", "nanorand", "oorandom", "rand_pcg", "rand_xorshift", "rand_xoshiro", "wyhash"] {
+        assert!(!seen.contains(weak), "{weak}");
+    }
 }
 
 #[test]

@@ -60,17 +60,17 @@ fn play_all(scripts: &[(&'static [Coming], &'static [Op])], speeds: &[Speed]) {
 }
 
 #[test]
-fn small_messages() {
+fn t_07_small_messages() {
     play_all(&SMALL, &[BYTEWISE, STUTTERING, NARROW, STUBBORN]);
 }
 
 #[test]
-fn large_messages() {
+fn t_07_large_messages() {
     play_all(&BIG, &[COARSE, LARGE]);
 }
 
 #[test]
-fn parts_of_a_text() {
+fn t_07_parts_of_a_text() {
     for speed in [BYTEWISE, STUTTERING, NARROW, STUBBORN] {
         for k in 0..100 {
             let line = Line::new(Role::Server, speed);

@@ -7,7 +7,7 @@ use sansocket::http::StatusCode;
 use sansocket::{Config, Error, HandshakeError, Message, Role};
 
 #[test]
-fn opening_handshakes() {
+fn t_07_opening_handshakes() {
     let runtime = runtime();
     let _entered = runtime.enter();
     for way in 0..4 {

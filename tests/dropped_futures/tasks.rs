@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{self, Waker};
 
 #[test]
-fn two_tasks_of_which_one_is_dropped() {
+fn t_07_two_tasks_of_which_one_is_dropped() {
     let runtime = runtime();
     let _entered = runtime.enter();
     for how in [Share::Halves, Share::StreamAndSink, Share::Bytes] {

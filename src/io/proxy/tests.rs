@@ -91,7 +91,7 @@ fn a_url_is_taken_apart() {
 }
 
 #[test]
-fn what_is_no_proxy_is_refused() {
+fn hc_13_what_is_no_proxy_is_refused() {
     let long = "x".repeat(256);
     for (url, error) in [
         ("", ProxyError::Scheme),
@@ -210,7 +210,7 @@ fn an_answer_cut_short_is_the_end() {
 }
 
 #[test]
-fn nobody_speaks_unasked() {
+fn hc_17_nobody_speaks_unasked() {
     for (proxy, dialogue) in GOOD {
         for round in 0..dialogue.len() {
             for more in [&b"\0"[..], b"\x05", b"HTTP/1.1 101 \r\n\r\n"] {
@@ -227,7 +227,7 @@ fn nobody_speaks_unasked() {
 }
 
 #[test]
-fn http_any_final_status_but_2xx_is_a_refusal() {
+fn hc_17_http_any_final_status_but_2xx_is_a_refusal() {
     for code in 200..1000 {
         let answer = format!("HTTP/1.1 {code} x\r\nContent-Length: 2\r\n\r\n");
         let expected = match code {
@@ -260,7 +260,7 @@ fn http_interim_responses_are_skipped_up_to_a_limit() {
 }
 
 #[test]
-fn http_the_limits_of_a_head_hold() {
+fn hc_17_http_the_limits_of_a_head_hold() {
     let answer = |answer: &str| run(|| start(HTTP), &[(CONNECT_A, answer.as_bytes())]);
     let padded = |len: usize| {
         let (before, after) = ("HTTP/1.1 200 \r\nA: ", "\r\n\r\n");

@@ -166,7 +166,7 @@ mod tests {
     use std::task::Waker;
 
     #[test]
-    fn a_peer_that_never_stops_sending_lets_others_have_their_turn() {
+    fn t_10_a_peer_that_never_stops_sending_lets_others_have_their_turn() {
         // It is never pending by itself.
         let mut stream = Futures::from(AllowStdIo::new(Cursor::new(vec![7; 1000])));
         let cx = &mut Context::from_waker(Waker::noop());

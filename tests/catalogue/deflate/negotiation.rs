@@ -14,11 +14,11 @@ fn spelt<S: AsRef<str>>(values: impl IntoIterator<Item = S>) -> impl Iterator<It
 }
 
 mod offers {
-    use crate::hs::{R0, accepted, accepted_with, check, with};
+    use crate::hs::{R0, accepted, accepted_with, check, refused, with};
     use sansocket::handshake::server::Options;
     use sansocket::{Config, Deflate};
 
-    const MALFORMED: [&str; 22] = [
+    const MALFORMED: [&str; 27] = [
         "server_max_window_bits",
         "server_max_window_bits=7",
         "server_max_window_bits=16",
@@ -33,6 +33,11 @@ mod offers {
         "client_max_window_bits=7",
         "client_max_window_bits=16",
         "client_max_window_bits=08",
+        "client_max_window_bits=+9",
+        "client_max_window_bits=0x9",
+        "client_max_window_bits=10.0",
+        "client_max_window_bits=-9",
+        "client_max_window_bits=100000000000000000000",
         "client_max_window_bits; client_max_window_bits",
         "server_no_context_takeover=1",
         "client_no_context_takeover=true",
@@ -59,7 +64,30 @@ mod offers {
         accepted_with(&format!("Sec-WebSocket-Extensions: permessage-deflate{params}"))
     }
 
+    #[test]
+    fn d_01_each_window_is_granted() {
+        for (bits, side) in (8..=15).flat_map(|bits| ["server", "client"].map(|side| (bits, side))) {
+            let granted = answered(&format!("; {side}_max_window_bits={bits}"));
+            let spelt = [format!("={bits}"), format!("=\"{bits}\""), format!(" = {bits}")];
+            for case in offered(spelt.map(|value| format!("pmd; {side}_max_window_bits{value}"))) {
+                check("d_01", case, &granted);
+            }
+        }
+    }
+
     rows! {
+        // As where no extension is supported.
+        hs_18_malformed_extensions_beside_one_that_is_supported {
+            offered([
+                ";", ",;constructor", "a;", "a;=", "a=b", "a b", "a; b=", "a; b c", "a@b",
+                "a; b=\"unterminated", "", "pmd;", "pmd; server_max_window_bits=", "pmd, a b", "a b, pmd",
+            ]) => refused(400);
+            offered(["pmd; p=\"".to_owned() + &r"\\".repeat(3_000)]) => refused(400);
+        }
+        hs_17_unknown_extensions_beside_one_that_is_supported {
+            offered(["x-foo", "x-foo; a; b=1, bar", "x-foo; a=\"q\"", "x-webkit-deflate-frame", "constructor",
+                "__proto__; hasOwnProperty"]) => accepted();
+        }
         d_01_a_plain_offer {
             offered(["pmd", " pmd ,", "pmd; client_max_window_bits"])
                 => answered("");
@@ -178,7 +206,7 @@ mod answers {
 /// the server indicates that it wishes to use the extension." And so for a server to which nothing was
 /// offered.
 #[test]
-fn nothing_is_compressed_unless_the_server_agrees() {
+fn d_14_nothing_is_compressed_unless_the_server_agrees() {
     let config = || Config::new().deflate(Deflate::new().threshold(0));
     let request = client::Request::new("ws://a.example/chat").unwrap();
     let mut handshake = client::Handshake::with_nonce(request, config(), *b"the sample nonce");

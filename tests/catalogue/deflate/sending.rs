@@ -4,10 +4,14 @@ use super::{agreement, end};
 use crate::frames::ROLES;
 use crate::support::end::End;
 use crate::support::inflate::{self, Inflated};
+#[cfg(feature = "futures")]
+use crate::support::pipe::pipe;
 use crate::support::random::Xorshift;
 use crate::support::wire::{RawFrame, frames};
 use sansocket::deflate::Params;
 use sansocket::{Config, Deflate, Outgoing, PreparedMessage, Role, SendError};
+#[cfg(feature = "futures")]
+use sansocket::{Connection, futures::WebSocket};
 
 /// Messages like one another, and some that are not.
 fn messages() -> Vec<Vec<u8>> {
@@ -199,6 +203,39 @@ fn d_16_what_is_refused_was_not_compressed() {
         assert!(judge.read(&end.write_all()).len() == said.len());
         end.connection.close(None).unwrap();
         assert_eq!(end.connection.send("bottles"), Err(SendError::Closed));
+    }
+}
+
+/// A send that is dropped while it waits was queued whole or not at all; what follows is in step with it.
+#[cfg(feature = "futures")]
+#[test]
+fn d_16_a_send_that_is_dropped_leaves_the_compressor_in_step() {
+    for (role, capacity) in ROLES.into_iter().flat_map(|role| [1, 9, 64].map(|capacity| (role, capacity))) {
+        let config = Config::new().deflate(Deflate::new().threshold(0)).high_water_mark(60);
+        let connection = Connection::with_agreement(role, config, agreement(&Deflate::new()));
+        let (peer, stream) = pipe(capacity);
+        let mut ws = WebSocket::from_connection(stream, connection);
+        let (mut wire, mut surely, mut dropped) = (Vec::new(), Vec::new(), 0);
+        // About half of it was said before.
+        let message = |i: u64| format!("{i} bottles of beer, {}", Xorshift::new(i + 1).text(60)).into_bytes();
+        for i in 0..200 {
+            match smol::block_on(smol::future::poll_once(ws.send(message(i)))) {
+                Some(sent) => surely.push(sent.map(|()| message(i)).unwrap()),
+                None => dropped += 1,
+            }
+            if i % 5 == 0 {
+                wire.extend(peer.drain());
+            }
+        }
+        while smol::block_on(smol::future::poll_once(ws.flush())).is_none() {
+            wire.extend(peer.drain());
+        }
+        wire.extend(peer.drain());
+        let seen = Judge::new(role, &Deflate::new()).read(&wire);
+        let mut all = (0..200).map(message);
+        assert!(seen.iter().all(|(seen, _)| all.any(|message| message == *seen)), "each once, and in order");
+        assert!(surely.iter().all(|sent| seen.contains(&(sent.clone(), true))), "what was sent is there");
+        assert!(dropped > 20, "{dropped}");
     }
 }
 
