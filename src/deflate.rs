@@ -150,3 +150,8 @@ impl Deflate {
 fn limit(bits: u8) -> Option<u8> {
     (bits < MAX_BITS).then_some(bits.max(MIN_BITS))
 }
+
+/// By how much one of the codec's totals has grown: no more than the length of a slice.
+fn since(before: u64, total: u64) -> usize {
+    usize::try_from(total.wrapping_sub(before)).unwrap_or(0)
+}

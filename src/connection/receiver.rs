@@ -552,41 +552,6 @@ impl Receiver {
         };
         Ok(Descriptor { kind, place: Place::Shared { at, len } })
     }
-
-    /// What to do once all that has come of the frame is collected.
-    fn end_of_payload(&mut self) -> Result<Option<Descriptor>, ProtocolError> {
-        let Phase::Payload(message, frame) = self.phase else { return Ok(None) };
-        let inflater = self.inflater.as_mut().filter(|_| message.is_compressed);
-        let is_done = frame.remaining == 0 && inflater.as_ref().is_none_or(|inflater| !inflater.is_full());
-        let fin = is_done && frame.fin;
-        if fin {
-            if let Some(inflater) = inflater {
-                inflater.note(self.collected.as_bytes());
-                if let Err(error) = inflater.finish() {
-                    return Err(self.fail(error));
-                }
-            }
-            // §5.6: "the whole message MUST contain valid UTF-8"
-            if !self.collected.is_complete() {
-                return Err(self.fail(ProtocolError::InvalidUtf8));
-            }
-            // §6.2: "Subsequent data frames MUST be interpreted as belonging to a new WebSocket message."
-            self.phase = Phase::Between;
-            self.messages = self.messages.wrapping_add(1);
-        } else if is_done {
-            self.phase = Phase::Fragments(message);
-        }
-        self.rules.fragmented = Some(!fin);
-        let kind = match (self.streaming, message.is_text) {
-            (false, true) => Kind::Text,
-            (false, false) => Kind::Binary,
-            (true, true) => Kind::TextPart { fin },
-            (true, false) => Kind::BinaryPart { fin },
-        };
-        self.part_lent = self.streaming;
-        let lend = fin || (self.streaming && self.collected.whole_len() > 0);
-        Ok(lend.then_some(Descriptor { kind, place: Place::Collected }))
-    }
 }
 
 /// Shows how things stand, and nothing of what was received.

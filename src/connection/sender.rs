@@ -4,12 +4,16 @@ use crate::connection::keepalive::{Due, Timers};
 use crate::connection::output::Output;
 use crate::connection::random::Random;
 use crate::connection::receiver::Progress;
-use crate::deflate::{Deflater, pool};
+use crate::deflate::Deflater;
 use crate::error::{ProtocolError, SendError};
 use crate::frame::{CloseCode, CloseFrame, Header, Opcode, Role, mask};
 use crate::message::{Outgoing, OutgoingPayload, PreparedMessage};
 use bytes::{Buf, Bytes};
 use std::time::{Duration, Instant};
+
+mod parts;
+
+use parts::Coding;
 
 /// The sending half: messages in, bytes out; and all that is owed to the peer.
 ///
@@ -38,16 +42,6 @@ pub struct Sender {
 struct Unfinished {
     opcode: Opcode,
     is_compressed: bool,
-}
-
-/// What becomes of a payload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Coding {
-    /// It is sent as it is, in a message that is not compressed.
-    Plain,
-    /// It is sent as it is, in a message that is compressed.
-    Stored,
-    Deflated,
 }
 
 /// How far the closing handshake is, as far as sending is concerned.
@@ -178,11 +172,7 @@ impl Sender {
         // §6.1: "The opcode (frame-opcode) of the first frame containing the data MUST be set to the
         // appropriate value"; "The FIN bit (frame-fin) of the last frame containing the data MUST be set to
         // 1".
-        let coding = match (message.is_compressed, part.compress) {
-            (false, _) => Coding::Plain,
-            (true, true) => Coding::Deflated,
-            (true, false) => Coding::Stored,
-        };
+        let coding = Coding::of(message.is_compressed, part.compress);
         self.put_part(coding, opcode, fin, part.payload)?;
         self.unfinished = (!fin).then_some(message);
         Ok(())
@@ -423,59 +413,6 @@ impl Sender {
             return Err(SendError::ControlTooLong);
         }
         self.put(opcode, true, OutgoingPayload::Borrowed(payload))
-    }
-
-    /// Sends a message that may need several frames, or may be compressed.
-    #[cold]
-    #[inline(never)]
-    fn send_otherwise(&mut self, message: Outgoing<'_>) -> Result<(), SendError> {
-        let coding = if self.compresses(&message, true) { Coding::Deflated } else { Coding::Plain };
-        let mut opcode = message.opcode;
-        let mut rest = message.payload;
-        while rest.len() > self.fragment_size {
-            let first = rest.split_to(self.fragment_size);
-            self.put_part(coding, opcode, false, first)?;
-            opcode = Opcode::Continuation;
-        }
-        self.put_part(coding, opcode, true, rest)
-    }
-
-    /// Whether a message that begins with this part, and ends with it if `fin`, is to be compressed.
-    fn compresses(&self, part: &Outgoing<'_>, fin: bool) -> bool {
-        part.compress && self.deflater.as_ref().is_some_and(|deflater| !fin || deflater.wants(part.len()))
-    }
-
-    /// Queues a frame of a message, compressed or not.
-    fn put_part(
-        &mut self,
-        coding: Coding,
-        opcode: Opcode,
-        fin: bool,
-        payload: OutgoingPayload<'_>,
-    ) -> Result<(), SendError> {
-        if coding == Coding::Plain {
-            return self.put(opcode, fin, payload);
-        }
-        let mask = self.mask()?;
-        let Some(deflater) = &mut self.deflater else { return Ok(()) }; // it is there
-        let mut deflated = pool::scratch();
-        match coding {
-            Coding::Stored => deflater.store(payload.as_bytes(), fin, &mut deflated),
-            _ => deflater.deflate(payload.as_bytes(), fin, &mut deflated),
-        }
-        // RFC 7692 §6.1: "An endpoint MUST NOT set the "Per-Message Compressed" bit of control frames and
-        // non-first fragments of a data message."
-        let rsv = if opcode == Opcode::Continuation { 0 } else { Header::RSV1 };
-        let header = Header { fin, rsv, mask, ..Header::new(opcode, 0) };
-        if deflated.len() > pool::SCRATCH {
-            // What waits is counted by its length.
-            deflated.shrink_to_fit();
-            self.queue(header, OutgoingPayload::Owned(deflated.into()));
-        } else {
-            self.queue(header, OutgoingPayload::Borrowed(&deflated));
-            pool::give_scratch(deflated);
-        }
-        Ok(())
     }
 
     /// Queues a frame as it is.

@@ -1,5 +1,5 @@
 use crate::deflate::pool::Shape;
-use crate::deflate::{Deflate, Params, pool};
+use crate::deflate::{Deflate, Params, pool, since};
 use crate::frame::Role;
 use std::fmt;
 use zlib_rs::DeflateFlush;
@@ -97,7 +97,6 @@ impl Shape {
 /// `zlib-rs` would fail.)
 fn flush(stream: &mut zlib_rs::Deflate, payload: &[u8], out: &mut Vec<u8>) -> bool {
     let before = (stream.total_in(), stream.total_out());
-    let count = |total: u64, before: u64| usize::try_from(total.wrapping_sub(before)).unwrap_or(0);
     let (mut consumed, mut produced) = (0, 0);
     out.clear();
     // Text becomes a third. A flush is complete when there is room to spare.
@@ -112,8 +111,8 @@ fn flush(stream: &mut zlib_rs::Deflate, payload: &[u8], out: &mut Vec<u8>) -> bo
         if stream.compress(rest, target, DeflateFlush::SyncFlush).is_err() {
             return false;
         }
-        consumed = count(stream.total_in(), before.0);
-        produced = count(stream.total_out(), before.1);
+        consumed = since(before.0, stream.total_in());
+        produced = since(before.1, stream.total_out());
     }
     out.truncate(produced);
     true

@@ -1,4 +1,4 @@
-use crate::deflate::{MAX_BITS, Params, pool};
+use crate::deflate::{MAX_BITS, Params, pool, since};
 use crate::error::ProtocolError;
 use crate::frame::Role;
 use std::collections::VecDeque;
@@ -226,10 +226,8 @@ fn step(
 ) -> (Inflated, Result<Status, ProtocolError>) {
     let before = (stream.total_in(), stream.total_out());
     let status = stream.decompress(input, room, flush).map_err(|_| ProtocolError::InvalidDeflate);
-    // No more than a slice's length.
-    let count = |total: u64, before: u64| usize::try_from(total.wrapping_sub(before)).unwrap_or(0);
-    let consumed = count(stream.total_in(), before.0);
-    let produced = count(stream.total_out(), before.1);
+    let consumed = since(before.0, stream.total_in());
+    let produced = since(before.1, stream.total_out());
     (Inflated { consumed, produced }, status)
 }
 

@@ -1,6 +1,7 @@
 //! How a message gets into storage of its own: from the shared buffer, from the network, or decompressed.
 
 use super::{Frame, Phase, Receiver};
+use crate::connection::event::{Descriptor, Kind, Place};
 use crate::deflate::Inflated;
 use crate::error::ProtocolError;
 use crate::frame::mask;
@@ -120,8 +121,8 @@ impl Receiver {
             let len = room.len().min(wanted);
             let room = room.get_mut(..len).unwrap_or_default();
 
-            // In one go, if there is room for what comes out: what a message refers to is found faster in what this
-            // call has written than in the window.
+            // In one go, if there is room for what comes out: what a message refers to is found faster in
+            // what this call has written than in the window.
             let n = if self.streaming { come.min(Self::WINDOW) } else { come };
             let input = self.input.unread_mut().and_then(|input| input.get_mut(..n)).unwrap_or_default();
             if let Some(key) = frame.key {
@@ -133,8 +134,9 @@ impl Receiver {
             }
             if let (Some(key), Some(rest)) = (frame.key, input.get_mut(inflated.consumed..)) {
                 // The rest is as it came, until its turn comes.
-                mask::apply(rest, mask::rotate(key, inflated.consumed));
-                frame.key = Some(mask::rotate(key, inflated.consumed));
+                let key = mask::rotate(key, inflated.consumed);
+                mask::apply(rest, key);
+                frame.key = Some(key);
             }
             if come > 0 && inflated == Inflated::default() {
                 return Err(ProtocolError::InvalidDeflate); // it would never go on
@@ -148,5 +150,40 @@ impl Receiver {
             frame.remaining -= inflated.consumed as u64;
             self.phase = Phase::Payload(message, frame);
         }
+    }
+
+    /// What to do once all that has come of the frame is collected.
+    pub(super) fn end_of_payload(&mut self) -> Result<Option<Descriptor>, ProtocolError> {
+        let Phase::Payload(message, frame) = self.phase else { return Ok(None) };
+        let inflater = self.inflater.as_mut().filter(|_| message.is_compressed);
+        let is_done = frame.remaining == 0 && inflater.as_ref().is_none_or(|inflater| !inflater.is_full());
+        let fin = is_done && frame.fin;
+        if fin {
+            if let Some(inflater) = inflater {
+                inflater.note(self.collected.as_bytes());
+                if let Err(error) = inflater.finish() {
+                    return Err(self.fail(error));
+                }
+            }
+            // §5.6: "the whole message MUST contain valid UTF-8"
+            if !self.collected.is_complete() {
+                return Err(self.fail(ProtocolError::InvalidUtf8));
+            }
+            // §6.2: "Subsequent data frames MUST be interpreted as belonging to a new WebSocket message."
+            self.phase = Phase::Between;
+            self.messages = self.messages.wrapping_add(1);
+        } else if is_done {
+            self.phase = Phase::Fragments(message);
+        }
+        self.rules.fragmented = Some(!fin);
+        let kind = match (self.streaming, message.is_text) {
+            (false, true) => Kind::Text,
+            (false, false) => Kind::Binary,
+            (true, true) => Kind::TextPart { fin },
+            (true, false) => Kind::BinaryPart { fin },
+        };
+        self.part_lent = self.streaming;
+        let lend = fin || (self.streaming && self.collected.whole_len() > 0);
+        Ok(lend.then_some(Descriptor { kind, place: Place::Collected }))
     }
 }
