@@ -198,7 +198,7 @@ impl Connection {
         let arrived = self.receiver.progress().arrived;
         match (descriptor.kind, self.receiver.lend(descriptor)) {
             (Kind::Pong, Ok(Event::Pong(payload))) => self.sender.answer_pong(&payload, Some(arrived)),
-            (Kind::Ping, Ok(event)) => self.sender.answer(&event),
+            (Kind::Ping, Ok(Event::Ping(payload))) => self.sender.answer_ping_ahead(&payload),
             _ => {}
         }
         self.receiver.keep(descriptor);
@@ -209,7 +209,7 @@ impl Connection {
     #[cold]
     pub(crate) fn take_kept(&mut self) -> Option<Descriptor> {
         let descriptor = self.receiver.take_kept()?;
-        if descriptor.kind == Kind::Close
+        if matches!(descriptor.kind, Kind::Ping | Kind::Close)
             && let Ok(event) = self.receiver.lend(descriptor)
         {
             self.sender.answer(&event);

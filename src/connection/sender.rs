@@ -28,6 +28,8 @@ pub struct Sender {
     unfinished: Option<Unfinished>,
     /// The answer to the newest ping, while there is no room to queue it.
     pong: Option<Bytes>,
+    /// How many of the events that the receiver keeps are pings that were answered when they came.
+    answered_ahead: u8,
     close: CloseState,
     close_info: Option<Box<CloseInfo>>,
     timers: Timers,
@@ -89,6 +91,7 @@ impl Sender {
             output: Output::default(),
             unfinished: None,
             pong: None,
+            answered_ahead: 0,
             close: CloseState::Open,
             close_info: None,
             timers: Timers::new(config),
@@ -242,6 +245,7 @@ impl Sender {
     /// that were [split](crate::Connection::split).
     pub fn answer(&mut self, event: &Event<'_>) {
         match event {
+            Event::Ping(_) if self.was_answered_ahead() => {}
             Event::Ping(payload) => self.answer_ping(payload),
             Event::Pong(payload) => self.answer_pong(payload, None),
             Event::Close(frame) => self.answer_close(frame.clone()),
@@ -507,6 +511,19 @@ impl Sender {
         } else {
             self.pong = Some(Bytes::copy_from_slice(payload));
         }
+    }
+
+    /// The same for one that the receiver keeps, so that it is not answered again when it is lent.
+    pub(crate) fn answer_ping_ahead(&mut self, payload: &[u8]) {
+        self.answer_ping(payload);
+        self.answered_ahead += 1;
+    }
+
+    /// A ping is lent: whether it is the next of those that were answered before.
+    pub(crate) const fn was_answered_ahead(&mut self) -> bool {
+        let was_answered = self.answered_ahead > 0;
+        self.answered_ahead = self.answered_ahead.saturating_sub(1);
+        was_answered
     }
 
     /// A pong came, which may answer the keepalive's ping; when so many bytes had come in all, if that is

@@ -511,3 +511,20 @@ fn an_idle_connection_is_hundreds_of_bytes() {
     assert_eq!(server.receiver.take_buffer().capacity(), 0);
     assert!(!server.sender.has_buffer());
 }
+
+#[test]
+fn a_ping_that_was_kept_is_answered_once_by_halves_too() {
+    let mut server = server();
+    server.receive(&[masked(true, Opcode::Ping, b"1"), masked(true, Opcode::Ping, b"2")].concat());
+    while server.advance_ahead().unwrap() {}
+    let pongs = b"\x8A\x011\x8A\x012";
+    assert_eq!(written(&mut server), pongs);
+    // The first is lent by the whole connection, the second by its half; the third was never kept.
+    assert!(matches!(server.poll_event(), Ok(Some(Event::Ping(payload))) if *payload == *b"1"));
+    let (mut receiver, mut sender) = server.split();
+    receiver.receive(&masked(true, Opcode::Ping, b"3"));
+    while let Some(event) = receiver.poll_event().unwrap() {
+        sender.answer(&event);
+    }
+    assert_eq!(sender.output().chunk(), b"\x8A\x013");
+}
