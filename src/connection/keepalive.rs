@@ -31,7 +31,9 @@ struct TimerConfig {
     close_timeout: Duration,
 }
 
-/// The keepalive's ping. Only a pong with its payload answers it: others may be late, or made up.
+/// The keepalive's ping. Only a pong with its payload answers it: others may be late, or made up. But if the
+/// application has pinged since, any pong does. §5.5.3: "the endpoint MAY elect to send a Pong frame for only the most
+/// recently processed Ping frame."
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Ping {
     None,
@@ -90,11 +92,10 @@ impl Timers {
         self.round_trip
     }
 
-    /// A pong came, when `arrived` bytes had come in all.
-    pub(crate) fn pong(&mut self, pong: &[u8], arrived: Option<u64>) {
-        if let Ping::Sent { payload, at, .. } = self.ping
-            && payload == pong
-        {
+    /// A pong came, when `arrived` bytes had come in all; `superseded`: the application has pinged since.
+    pub(crate) fn pong(&mut self, pong: &[u8], arrived: Option<u64>, superseded: bool) {
+        let Ping::Sent { payload, at, .. } = self.ping else { return };
+        if payload == pong {
             // If the time was told since these bytes came, it is the time of the pong; else it will be.
             match (self.now, self.alive) {
                 (Some(now), Some((told, ..))) if Some(told) == arrived => {
@@ -103,6 +104,8 @@ impl Timers {
                 }
                 _ => self.ping = Ping::Answered { at },
             }
+        } else if superseded {
+            self.ping = Ping::None; // of no use for the round-trip time
         }
     }
 
@@ -221,7 +224,7 @@ mod tests {
         assert_eq!(timers.update(start + 10 * SECOND, idle, 0, false), Due::Ping);
         timers.pinged(*b"01234567", start + 10 * SECOND, 0);
         assert_eq!(timers.next(), Some(start + 13 * SECOND));
-        timers.pong(b"another ping's", None);
+        timers.pong(b"another ping's", None, false);
         assert_eq!(
             timers.update(start + 13 * SECOND, idle, 0, false),
             Due::Failed(ProtocolError::PongTimeout)
@@ -235,7 +238,7 @@ mod tests {
             timers(Config::new().keepalive(Keepalive { interval: 10 * SECOND, timeout: 3 * SECOND }));
         timers.update(start, progress(0, None), 0, false);
         timers.pinged(*b"01234567", start + 10 * SECOND, 0);
-        timers.pong(b"01234567", None);
+        timers.pong(b"01234567", None, false);
         assert_eq!(timers.update(start + 12 * SECOND, progress(14, None), 0, false), Due::Nothing);
         assert_eq!(timers.round_trip(), Some(2 * SECOND));
         assert_eq!(timers.next(), Some(start + 22 * SECOND));

@@ -33,6 +33,8 @@ pub struct Sender {
     close: CloseState,
     close_info: Option<Box<CloseInfo>>,
     timers: Timers,
+    /// The application has pinged since the keepalive did.
+    has_pinged: bool,
     high_water_mark: usize,
     fragment_size: usize,
     /// Compresses messages, if that was agreed on.
@@ -95,6 +97,7 @@ impl Sender {
             close: CloseState::Open,
             close_info: None,
             timers: Timers::new(config),
+            has_pinged: false,
             high_water_mark: config.high_water_mark,
             fragment_size: config.fragment_size.unwrap_or(usize::MAX),
             deflater: Deflater::agreed(config.deflate.as_ref(), agreement.deflate.as_ref(), role),
@@ -186,7 +189,9 @@ impl Sender {
     /// # Errors
     /// More than 125 bytes; after a Close frame; at the [`high_water_mark`](Config::high_water_mark).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.control(Opcode::Ping, payload)
+        self.control(Opcode::Ping, payload)?;
+        self.has_pinged = true;
+        Ok(())
     }
 
     /// Queues a pong that nobody asked for: a one-way heartbeat (§5.5.3). Pings are answered without
@@ -381,6 +386,7 @@ impl Sender {
                 let payload = [a, b, c, d, e, f, g, h];
                 let _unsent = self.put(Opcode::Ping, true, OutgoingPayload::Borrowed(&payload));
                 self.timers.pinged(payload, now, turn);
+                self.has_pinged = false;
             }
             Due::Failed(error) => return Err(error),
             Due::Abandon => {
@@ -529,7 +535,7 @@ impl Sender {
     /// A pong came, which may answer the keepalive's ping; when so many bytes had come in all, if that is
     /// known.
     pub(crate) fn answer_pong(&mut self, payload: &[u8], arrived: Option<u64>) {
-        self.timers.pong(payload, arrived);
+        self.timers.pong(payload, arrived, self.has_pinged);
     }
 
     fn has_room_for_pongs(&self) -> bool {

@@ -14,6 +14,11 @@ pub(crate) enum Seen {
 }
 
 impl Seen {
+    /// Takes what was lent, by the methods that own it or not.
+    pub(crate) fn taking(event: Event<'_>, owns: bool) -> Self {
+        if owns { Self::owning(event) } else { event.into() }
+    }
+
     /// The same, by the methods that own what was lent.
     fn owning(event: Event<'_>) -> Self {
         match event {
@@ -80,8 +85,7 @@ impl End {
     pub(crate) fn poll(&mut self) {
         loop {
             match self.connection.poll_event() {
-                Ok(Some(event)) if self.owning => self.seen.push(Seen::owning(event)),
-                Ok(Some(event)) => self.seen.push(event.into()),
+                Ok(Some(event)) => self.seen.push(Seen::taking(event, self.owning)),
                 Ok(None) => return assert_eq!(self.error, None, "an error went away"),
                 Err(error) => return assert_eq!(*self.error.get_or_insert(error), error),
             }

@@ -63,6 +63,11 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
+/// How many bytes this thread has allocated now; 0 without the allocator.
+pub(crate) fn live() -> usize {
+    HEAP.get().bytes
+}
+
 /// What `work` allocates, and the bytes on top of those that were there before.
 pub(crate) fn heap_of(work: impl FnOnce()) -> Heap {
     let Heap { bytes: before, .. } = HEAP.get();

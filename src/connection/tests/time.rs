@@ -72,6 +72,25 @@ fn the_round_trip_time_is_the_pongs_whatever_comes_before_it() {
     assert_eq!(server.round_trip_time(), Some(2 * second));
 }
 
+/// §5.5.3: "the endpoint MAY elect to send a Pong frame for only the most recently processed Ping frame."
+#[test]
+fn a_peer_may_answer_the_applications_ping_instead_of_the_keepalives() {
+    let (now, second) = (Instant::now(), Duration::from_secs(1));
+    let keepalive = Keepalive { interval: 30 * second, timeout: 10 * second };
+    let mut server = Connection::new(Role::Server, Config::new().keepalive(keepalive));
+    server.handle_timeout(now);
+    server.handle_timeout(now + 30 * second);
+    server.ping(b"newer").unwrap();
+    written(&mut server);
+    server.receive(&masked(true, Opcode::Pong, b"newer"));
+    events(&mut server).unwrap();
+    assert_eq!(server.handle_timeout(now + 33 * second), Some(now + 63 * second));
+    assert_eq!(server.round_trip_time(), None);
+    server.handle_timeout(now + 63 * second);
+    server.handle_timeout(now + 73 * second);
+    assert_eq!(events(&mut server), Err(ProtocolError::PongTimeout));
+}
+
 #[test]
 fn whoever_reads_late_does_not_blame_the_peer() {
     let (now, second) = (Instant::now(), Duration::from_secs(1));
