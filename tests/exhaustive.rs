@@ -1,6 +1,7 @@
 //! What can be tried out completely is: every header, every Close code, every short text, every short
 //! mask. The reference model, `std` or a formula of the RFC says what must come out.
 
+#[expect(dead_code, reason = "each test uses a part of it")]
 mod reference;
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod support;

@@ -47,8 +47,14 @@ impl<'a> Extensions<'a> {
             // §9.1: "extension-param = token [ "=" (token | quoted-string) ]".
             let value = match self.eat('=') {
                 false => None,
-                true if self.eat('"') => Some(self.quoted()?),
-                true => Some(Cow::Borrowed(self.token()?)),
+                // Not `eat`: white space inside of the quotes is a part of the value, which is then no token.
+                true => Some(match self.rest.strip_prefix('"') {
+                    Some(rest) => {
+                        self.rest = rest;
+                        self.quoted()?
+                    }
+                    None => Cow::Borrowed(self.token()?),
+                }),
             };
             extension.params.push((name, value));
         }
@@ -198,6 +204,9 @@ mod tests {
             "a; b=\"\"",
             "a; b=\"c d\"",
             "a; b=\"c\"d",
+            "a; b=\" c\"",
+            "a; b=\"\tc\"",
+            "a; b=\"c \"",
             "a; b=\"\\",
             "a;;b",
             "a; =b",

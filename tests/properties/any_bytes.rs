@@ -1,13 +1,13 @@
 //! What an endpoint makes of the bytes that it receives, whatever they are and however they are cut.
 
 use super::{Kind, config, role, size};
-use crate::reference::{Reference, Verdict};
+use crate::reference::Reference;
+use crate::reference::received::{self, Way};
 use crate::support::delivery::Delivery;
-use crate::support::end::{End, Seen};
 use crate::support::random::Xorshift;
 use crate::support::wire::{close_payload, frame, peer_key};
 use proptest::prelude::*;
-use sansocket::{Config, ProtocolError, Role};
+use sansocket::Role;
 
 /// A stretch of the stream towards an endpoint.
 #[derive(Clone, Debug)]
@@ -100,45 +100,6 @@ fn stream() -> impl Strategy<Value = (Role, Vec<u8>)> {
     })
 }
 
-/// What may be done to a connection while it receives. None of it may show.
-#[derive(Clone, Copy, Debug)]
-enum Way {
-    Receive,
-    Read,
-    /// One or the other; now and then an event is owned, or the buffers are released.
-    Mixed(u64),
-}
-
-/// Everything that an endpoint shows of what it received.
-#[derive(Debug, PartialEq, Eq)]
-struct Shown {
-    seen: Vec<Seen>,
-    error: Option<ProtocolError>,
-    wire: Vec<u8>,
-}
-
-fn deliver(role: Role, config: &Config, bytes: &[u8], delivery: Delivery, way: Way) -> (End, Vec<u8>) {
-    let mut end = End::new(role, config.clone());
-    let mut wire = Vec::new();
-    let mut random = Xorshift::new(if let Way::Mixed(seed) = way { seed } else { 0 });
-    for piece in delivery.pieces(bytes) {
-        end.owning = matches!(way, Way::Mixed(_)) && random.below(2) == 0;
-        match (way, random.below(4)) {
-            (Way::Receive, _) | (Way::Mixed(_), 0 | 1) => end.receive(piece),
-            (Way::Read, _) | (Way::Mixed(_), _) => end.read(piece),
-        }
-        if matches!(way, Way::Mixed(_)) && random.below(2) == 0 {
-            end.connection.release_buffers();
-        }
-        wire.extend(end.write_all());
-    }
-    (end, wire)
-}
-
-fn show((end, wire): (End, Vec<u8>)) -> Shown {
-    Shown { seen: end.seen, error: end.error, wire }
-}
-
 fn limits(role: Role) -> impl Strategy<Value = Reference> {
     let size = || prop_oneof![2 => Just(16_u64 << 20), 1 => 0_u64..1_000];
     let fragments = prop_oneof![2 => Just(65_536), 1 => 0_u32..4];
@@ -159,22 +120,21 @@ proptest! {
 
     #[test]
     fn cutting_never_changes_what_comes_out((reference, bytes) in stream_and_limits(), seed: u64) {
-        let shown = |delivery, way| show(deliver(reference.role, &reference.config(), &bytes, delivery, way));
-        let whole = shown(Delivery::Whole, Way::Receive);
-        prop_assert_eq!(&shown(Delivery::Whole, Way::Read), &whole);
-        prop_assert_eq!(&shown(Delivery::RandomCuts(seed), Way::Receive), &whole);
-        prop_assert_eq!(&shown(Delivery::RandomCuts(seed), Way::Mixed(seed)), &whole);
+        let mut ways = vec![
+            (Delivery::Whole, Way::Read),
+            (Delivery::RandomCuts(seed), Way::Receive),
+            (Delivery::RandomCuts(seed), Way::Mixed(seed)),
+        ];
         if bytes.len() < 10_000 {
-            prop_assert_eq!(&shown(Delivery::ByteByByte, Way::Read), &whole);
-            prop_assert_eq!(&shown(Delivery::ByteByByte, Way::Mixed(seed)), &whole);
+            ways.extend([(Delivery::ByteByByte, Way::Read), (Delivery::ByteByByte, Way::Mixed(seed))]);
         }
+        received::alike(&reference, &bytes, &ways).map_err(TestCaseError::fail)?;
     }
 
     #[test]
     fn any_stream_is_judged_as_the_reference_does((reference, bytes) in stream_and_limits(), seed: u64) {
-        let (end, wire) =
-            deliver(reference.role, &reference.config(), &bytes, Delivery::RandomCuts(seed), Way::Mixed(seed));
-        reference.judge(&bytes).check(&end, &wire).map_err(TestCaseError::fail)?;
+        let (delivery, way) = (Delivery::RandomCuts(seed), Way::Mixed(seed));
+        received::judged(&reference, &bytes, delivery, way).map_err(TestCaseError::fail)?;
     }
 
     #[test]
@@ -182,9 +142,8 @@ proptest! {
         role in role(),
         bytes in prop::collection::vec(any::<u8>(), 0..200),
     ) {
-        let reference = Reference::strict(role);
-        let (end, wire) = deliver(role, &reference.config(), &bytes, Delivery::ByteByByte, Way::Read);
-        reference.judge(&bytes).check(&end, &wire).map_err(TestCaseError::fail)?;
+        received::judged(&Reference::strict(role), &bytes, Delivery::ByteByByte, Way::Read)
+            .map_err(TestCaseError::fail)?;
     }
 
     #[test]
@@ -192,44 +151,8 @@ proptest! {
         (reference, bytes) in stream_and_limits(),
         seed: u64,
     ) {
-        let config = reference.config().streaming(true);
         for delivery in [Delivery::Whole, Delivery::RandomCuts(seed)] {
-            let (mut end, wire) = deliver(reference.role, &config, &bytes, delivery, Way::Mixed(seed));
-            let (messages, begun) = joined(&end.seen);
-            end.seen = messages;
-            let judgement = reference.judge(&bytes);
-            judgement.check(&end, &wire).map_err(TestCaseError::fail)?;
-            let Some(kept) = judgement.unfinished.strip_prefix(&begun[..]) else {
-                return Err(TestCaseError::fail("what was lent is not how the last message begins"));
-            };
-            // While all is well nothing is kept back but the beginning of a character.
-            prop_assert!(judgement.verdict != Verdict::Open || kept.len() <= 3, "{} bytes kept", kept.len());
+            received::streamed(&reference, &bytes, delivery, Way::Mixed(seed)).map_err(TestCaseError::fail)?;
         }
     }
-}
-
-/// Joins the parts of messages; what was lent of the last one, if it never ended, is returned apart.
-/// (That texts are cut between characters is shown by the type of a text's part.)
-pub(super) fn joined(seen: &[Seen]) -> (Vec<Seen>, Vec<u8>) {
-    let (mut events, mut begun) = (Vec::new(), Vec::new());
-    for event in seen {
-        match event {
-            Seen::TextPart(part, fin) => {
-                assert!(*fin || !part.is_empty(), "only the last part may be empty");
-                begun.extend_from_slice(part.as_bytes());
-                if *fin {
-                    events.push(Seen::Text(String::from_utf8(std::mem::take(&mut begun)).unwrap()));
-                }
-            }
-            Seen::BinaryPart(part, fin) => {
-                assert!(*fin || !part.is_empty(), "only the last part may be empty");
-                begun.extend_from_slice(part);
-                if *fin {
-                    events.push(Seen::Binary(std::mem::take(&mut begun)));
-                }
-            }
-            event => events.push(event.clone()),
-        }
-    }
-    (events, begun)
 }

@@ -1,24 +1,18 @@
 //! What an endpoint makes of compressed messages, whatever is in them, held against the independent reader.
-//!
-//! Within a message ours refers back by 32 KiB, whatever window was agreed on; of what came before, the window
-//! is all that it knows.
 
-use super::any_bytes::joined;
 use super::{config, role};
 use crate::support::deflate::Deflate as ByHand;
 use crate::support::deflate::Piece::{self, Literals, Match};
 use crate::support::delivery::Delivery;
-use crate::support::end::{End, Seen};
-use crate::support::inflate::{Inflated, Invalid, inflate, message};
+use crate::support::end::Seen;
+use crate::support::inflate::message;
+use crate::support::inflating::{Inflating, Script, WITHIN};
 use crate::support::random::Xorshift;
 use crate::support::repeats::repeats;
 use crate::support::wire::{frame, peer_key};
 use proptest::prelude::*;
-use sansocket::{Agreement, Config, Deflate, ProtocolError, Role};
+use sansocket::{ProtocolError, Role};
 use zlib_rs::DeflateFlush;
-
-/// The window within a message.
-const WITHIN: usize = 32 << 10;
 
 /// Where a payload comes from, before it is damaged.
 #[derive(Clone, Debug)]
@@ -69,13 +63,10 @@ struct Sent {
     is_text: bool,
 }
 
-/// An endpoint that receives.
+/// The endpoint that receives, and who sends.
 #[derive(Clone, Debug)]
 struct Terms {
-    role: Role,
-    bits: u8,
-    takeover: bool,
-    max_message_size: u64,
+    receiver: Inflating,
     /// The codec's level and window.
     level: i32,
     codec_bits: u8,
@@ -111,10 +102,7 @@ fn terms() -> impl Strategy<Value = Terms> {
     let max = prop_oneof![4 => Just(16_u64 << 20), 1 => 0_u64..1_000];
     (role(), bits(), prop::bool::weighted(0.8), max, 0..=9, bits()).prop_map(
         |(role, bits, takeover, max_message_size, level, codec_bits)| Terms {
-            role,
-            bits,
-            takeover,
-            max_message_size,
+            receiver: Inflating { role, bits, takeover, max_message_size },
             level,
             codec_bits: codec_bits.max(9),
         },
@@ -239,87 +227,26 @@ impl Codec {
     }
 }
 
-/// What is to come of a message.
-#[derive(Debug)]
-enum Verdict {
-    Delivered(Inflated),
-    /// One of these errors.
-    Failed(Vec<ProtocolError>),
-}
-
-fn judge(history: &[u8], payload: &[u8], is_text: bool, max: u64) -> Verdict {
-    let fails = |error| Verdict::Failed(vec![error]);
-    let inflated = match message(history, payload, WITHIN) {
-        Err(_) if ends_bare(history, payload) => inflate(history, payload, WITHIN),
-        // Ours refuses a tail of which something comes out, although the four bytes may be the end of anything.
-        Ok(inflated) if !inflated.ends_with_empty_stored() => Err(Invalid::CutOff),
-        other => other,
-    };
-    let finals = |inflated: &Inflated| inflated.blocks.iter().filter(|block| block.is_final).count();
-    match inflated {
-        Ok(inflated) if inflated.bytes.len() as u64 > max && finals(&inflated) > 1024 => {
-            Verdict::Failed(vec![ProtocolError::MessageTooLarge, ProtocolError::TooManyFinalBlocks])
-        }
-        Ok(inflated) if inflated.bytes.len() as u64 > max && is_text => {
-            Verdict::Failed(vec![ProtocolError::MessageTooLarge, ProtocolError::InvalidUtf8])
-        }
-        Ok(inflated) if inflated.bytes.len() as u64 > max => fails(ProtocolError::MessageTooLarge),
-        Ok(inflated) if finals(&inflated) > 1024 => fails(ProtocolError::TooManyFinalBlocks),
-        Ok(inflated) if is_text && str::from_utf8(&inflated.bytes).is_err() => {
-            fails(ProtocolError::InvalidUtf8)
-        }
-        Ok(inflated) => Verdict::Delivered(inflated),
-        Err(_) => {
-            let mut errors = vec![
-                ProtocolError::InvalidDeflate,
-                ProtocolError::MessageTooLarge,
-                ProtocolError::TooManyFinalBlocks,
-            ];
-            if is_text {
-                errors.push(ProtocolError::InvalidUtf8);
-            }
-            if max == 16 << 20 {
-                errors.retain(|error| *error != ProtocolError::MessageTooLarge);
-            }
-            if payload.len() < 1024 {
-                errors.retain(|error| *error != ProtocolError::TooManyFinalBlocks);
-            }
-            Verdict::Failed(errors)
-        }
-    }
-}
-
-/// Nothing at all, or nothing behind a final block: that needs no tail.
-fn ends_bare(history: &[u8], payload: &[u8]) -> bool {
-    inflate(history, payload, WITHIN)
-        .is_ok_and(|inflated| inflated.blocks.last().is_none_or(|block| block.is_final))
-}
-
-/// The messages as they come to be sent, and what is to come of them.
-struct Script {
-    wire: Vec<u8>,
-    seen: Vec<Seen>,
-    errors: Option<Vec<ProtocolError>>,
-    verdicts: Vec<Verdict>,
-}
-
+/// What these messages amount to, with the codec at the other end.
 fn script(terms: &Terms, messages: &[Sent], seed: u64) -> Script {
     let mut random = Xorshift::new(seed);
     let mut codec = Codec(zlib_rs::Deflate::new(terms.level, false, terms.codec_bits));
-    let (mut past, mut history) = (Vec::new(), Vec::new());
-    let window = 1 << terms.bits;
-    let mut script = Script { wire: Vec::new(), seen: Vec::new(), errors: None, verdicts: Vec::new() };
+    let mut past = Vec::new();
+    let mut script = Script::new(terms.receiver);
     for sent in messages {
+        let behind = script.history().len();
         let mut compressed = match &sent.origin {
             Origin::Codec { size, flushes } => {
-                if random.below(4) == 0 || !terms.takeover {
+                if random.below(4) == 0 || !terms.receiver.takeover {
                     codec.0.reset();
                 }
                 codec.message(&repeats(*size, &mut past, &mut random), *flushes)
             }
-            Origin::ByHand { seed, blocks, end } => by_hand(*seed, *blocks, *end, history.len(), window),
+            Origin::ByHand { seed, blocks, end } => {
+                by_hand(*seed, *blocks, *end, behind, 1 << terms.receiver.bits)
+            }
             Origin::Reach { farther } => {
-                let distance = (history.len() + farther).clamp(1, WITHIN);
+                let distance = (behind + farther).clamp(1, WITHIN);
                 ByHand::default().fixed(false, &[Match { length: 3 + random.below(256), distance }]).message()
             }
             Origin::Finals(count) => {
@@ -328,84 +255,11 @@ fn script(terms: &Terms, messages: &[Sent], seed: u64) -> Script {
             Origin::Raw(bytes) => bytes.clone(),
         };
         sent.damage.iter().for_each(|damage| damage.apply(&mut compressed));
-        put(&mut script.wire, terms.role, sent.is_text, &compressed, &mut random);
-        let verdict = judge(&history, &compressed, sent.is_text, terms.max_message_size);
-        let failed = match &verdict {
-            Verdict::Delivered(inflated) => {
-                script.seen.push(if sent.is_text {
-                    Seen::Text(String::from_utf8(inflated.bytes.clone()).unwrap())
-                } else {
-                    Seen::Binary(inflated.bytes.clone())
-                });
-                if terms.takeover {
-                    history = inflated.window[inflated.window.len().saturating_sub(window)..].to_vec();
-                }
-                None
-            }
-            Verdict::Failed(errors) => Some(errors.clone()),
-        };
-        script.verdicts.push(verdict);
-        script.errors = failed;
-        if script.errors.is_some() {
+        if !script.send(sent.is_text, &compressed, &mut random) {
             break;
         }
     }
     script
-}
-
-/// A message in one frame or in several.
-fn put(wire: &mut Vec<u8>, role: Role, is_text: bool, mut rest: &[u8], random: &mut Xorshift) {
-    let mut first = if is_text { 0x41 } else { 0x42 };
-    loop {
-        let cut = if random.below(2) == 0 { rest.len() } else { random.below(rest.len() + 1) };
-        let fin = cut == rest.len() && random.below(4) > 0;
-        let (now, later) = rest.split_at(cut);
-        wire.extend(frame(if fin { 0x80 | first } else { first }, peer_key(role), now));
-        if fin {
-            return;
-        }
-        (rest, first) = (later, 0);
-    }
-}
-
-/// Delivers it, and releases buffers in between, or not.
-fn deliver(
-    terms: &Terms,
-    wire: &[u8],
-    streaming: bool,
-    delivery: Delivery,
-    way: Option<u64>,
-) -> (End, Vec<u8>) {
-    let deflate = match terms.role {
-        Role::Server => {
-            Deflate::new().client_max_window_bits(terms.bits).client_no_context_takeover(!terms.takeover)
-        }
-        Role::Client => {
-            Deflate::new().server_max_window_bits(terms.bits).server_no_context_takeover(!terms.takeover)
-        }
-    };
-    let config = Config::new().max_message_size(terms.max_message_size).streaming(streaming);
-    let mut end = End::agreed(terms.role, config, Agreement::new().with_deflate(deflate.params()));
-    let mut random = Xorshift::new(way.unwrap_or(0));
-    let mut written = Vec::new();
-    for piece in delivery.pieces(wire) {
-        if way.is_none() {
-            end.receive(piece);
-            continue;
-        }
-        end.owning = random.below(2) == 0;
-        if random.below(2) == 0 {
-            end.receive(piece)
-        } else {
-            end.read(piece)
-        }
-        if random.below(2) == 0 {
-            end.connection.release_buffers();
-        }
-        written.extend(end.write_all());
-    }
-    written.extend(end.write_all());
-    (end, written)
 }
 
 proptest! {
@@ -425,42 +279,27 @@ proptest! {
         if script.wire.len() < 5_000 {
             ways.extend([(Delivery::ByteByByte, None), (Delivery::ByteByByte, Some(seed))]);
         }
-        let mut errors = Vec::new();
-        for streaming in [false, true] {
-            for &(delivery, way) in &ways {
-                let (end, _) = deliver(&terms, &script.wire, streaming, delivery, way);
-                let seen = if streaming { joined(&end.seen).0 } else { end.seen.clone() };
-                let case = format!("{streaming} {delivery:?} {way:?}: {:02X?}", script.wire.get(..200).unwrap_or(&script.wire));
-                prop_assert_eq!(&seen, &script.seen, "{}", case);
-                match (&script.errors, &end.error) {
-                    (None, None) => {}
-                    (Some(expected), Some(error)) if expected.contains(error) => errors.push(*error),
-                    (expected, error) => return Err(TestCaseError::fail(format!("{expected:?}, not {error:?}: {case}"))),
-                }
-            }
-        }
-        errors.dedup();
-        prop_assert!(errors.len() <= 1, "{:?} by chunking: {:02X?}", errors, script.wire);
+        script.check(&ways).map_err(TestCaseError::fail)?;
     }
 }
 
 /// What was seen, and the error, for these messages' payloads in one frame each: the same in every way of delivery.
-fn outcome(terms: &Terms, messages: &[(bool, &[u8])]) -> (Vec<Seen>, Option<ProtocolError>) {
+fn outcome(receiver: &Inflating, messages: &[(bool, &[u8])]) -> (Vec<Seen>, Option<ProtocolError>) {
     let payload = |&(is_text, payload): &(bool, &[u8])| {
-        frame(if is_text { 0xC1 } else { 0xC2 }, peer_key(terms.role), payload)
+        frame(if is_text { 0xC1 } else { 0xC2 }, peer_key(receiver.role), payload)
     };
     let wire: Vec<u8> = messages.iter().flat_map(payload).collect();
     let ways = [(Delivery::Whole, None), (Delivery::ByteByByte, None), (Delivery::ByteByByte, Some(1))];
     let [first, rest @ ..] = ways.map(|(delivery, way)| {
-        let (end, _) = deliver(terms, &wire, false, delivery, way);
+        let end = receiver.deliver(&wire, false, delivery, way);
         (end.seen, end.error)
     });
     assert_eq!(rest, [first.clone(), first.clone()]);
     first
 }
 
-fn terms_of(bits: u8, max_message_size: u64) -> Terms {
-    Terms { role: Role::Server, bits, takeover: true, max_message_size, level: 1, codec_bits: 15 }
+fn server(bits: u8, max_message_size: u64) -> Inflating {
+    Inflating { role: Role::Server, bits, takeover: true, max_message_size }
 }
 
 #[test]
@@ -483,7 +322,7 @@ fn a_final_block_that_the_tail_completes_forgets_the_window_too() {
             let text = |text: &str| Seen::Text(text.into());
             let seen = vec![text("Hello"), text(""), text("Hello"), text("Hello"), text("")];
             assert_eq!(
-                outcome(&terms_of(bits, 100), &sent),
+                outcome(&server(bits, 100), &sent),
                 (seen, Some(ProtocolError::InvalidDeflate)),
                 "{bits}"
             );
@@ -501,13 +340,13 @@ fn the_first_fault_counts() {
         (false, b"U", 0, ProtocolError::MessageTooLarge),
         (true, b"\xFF", 1, ProtocolError::InvalidUtf8),
     ] {
-        assert_eq!(outcome(&terms_of(15, max), &[(is_text, &stored(byte))]), (vec![], Some(error)));
+        assert_eq!(outcome(&server(15, max), &[(is_text, &stored(byte))]), (vec![], Some(error)));
     }
     let finals = |first: &[u8]| {
         let data = ByHand::default().stored(true, first);
         (0..1024).fold(data, |data, _| data.fixed(true, &[]).align()).message()
     };
     for (byte, error) in [(b"a", ProtocolError::TooManyFinalBlocks), (b"\xFF", ProtocolError::InvalidUtf8)] {
-        assert_eq!(outcome(&terms_of(15, 1), &[(true, &finals(byte))]), (vec![], Some(error)));
+        assert_eq!(outcome(&server(15, 1), &[(true, &finals(byte))]), (vec![], Some(error)));
     }
 }

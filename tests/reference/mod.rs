@@ -1,6 +1,8 @@
 //! The receiving side once more, written from the text of RFC 6455 alone: slow, plain, and without a
 //! line of the crate's. It starts from the first byte each time it is asked.
 
+pub(crate) mod received;
+
 use crate::support::end::{End, Seen};
 use crate::support::wire::{RawFrame, close_payload, frames};
 use sansocket::{Config, Role};

@@ -9,6 +9,8 @@ pub(crate) enum Delivery {
     ByteByByte,
     /// Pieces of 1 to 4 096 bytes, mostly short, that follow from a seed.
     RandomCuts(u64),
+    /// Pieces of these lengths, and again from the first; 0 counts as 1.
+    InTurn([u16; 4]),
 }
 
 /// A [`Delivery`] under way.
@@ -16,12 +18,14 @@ pub(crate) enum Delivery {
 pub(crate) struct Cutter {
     delivery: Delivery,
     random: Xorshift,
+    /// How many pieces there were.
+    count: usize,
 }
 
 impl Delivery {
     pub(crate) fn cutter(self) -> Cutter {
         let seed = if let Self::RandomCuts(seed) = self { seed } else { 0 };
-        Cutter { delivery: self, random: Xorshift::new(seed) }
+        Cutter { delivery: self, random: Xorshift::new(seed), count: 0 }
     }
 
     /// The pieces in which `bytes` arrive.
@@ -46,7 +50,9 @@ impl Cutter {
                 let longest = 1 << self.random.below(13);
                 1 + self.random.below(longest)
             }
+            Delivery::InTurn(lengths) => usize::from(lengths[self.count % 4]).max(1),
         };
+        self.count += 1;
         wanted.min(available)
     }
 }

@@ -137,3 +137,29 @@ impl End {
         self.write(usize::MAX)
     }
 }
+
+/// Joins the parts of messages; what was lent of the last one, if it never ended, is returned apart.
+/// (That texts are cut between characters is shown by the type of a text's part.)
+pub(crate) fn joined(seen: &[Seen]) -> (Vec<Seen>, Vec<u8>) {
+    let (mut events, mut begun) = (Vec::new(), Vec::new());
+    for event in seen {
+        match event {
+            Seen::TextPart(part, fin) => {
+                assert!(*fin || !part.is_empty(), "only the last part may be empty");
+                begun.extend_from_slice(part.as_bytes());
+                if *fin {
+                    events.push(Seen::Text(String::from_utf8(std::mem::take(&mut begun)).unwrap()));
+                }
+            }
+            Seen::BinaryPart(part, fin) => {
+                assert!(*fin || !part.is_empty(), "only the last part may be empty");
+                begun.extend_from_slice(part);
+                if *fin {
+                    events.push(Seen::Binary(std::mem::take(&mut begun)));
+                }
+            }
+            event => events.push(event.clone()),
+        }
+    }
+    (events, begun)
+}

@@ -3,7 +3,6 @@
 //!
 //! Where the RFC leaves open which codes are valid it judges as zlib does, and says so.
 
-use std::collections::HashMap;
 use std::iter::repeat_n;
 
 /// What a piece of DEFLATE data amounts to.
@@ -275,9 +274,9 @@ impl Reader<'_> {
     /// A symbol, by its code, of which the highest bit comes first (§3.1.1).
     fn symbol(&mut self, code: &Code) -> Result<usize, Invalid> {
         let mut value = 0;
-        for length in 1..=code.longest {
+        for (first, symbols) in &code.lengths {
             value = value << 1 | self.bits(1)?;
-            if let Some(&symbol) = code.symbols.get(&(length, value)) {
+            if let Some(&symbol) = value.checked_sub(*first).and_then(|at| symbols.get(at)) {
                 return Ok(symbol);
             }
         }
@@ -288,9 +287,8 @@ impl Reader<'_> {
 /// A Huffman code.
 struct Code {
     alphabet: Alphabet,
-    longest: usize,
-    /// By the length of the code, in bits, and its value.
-    symbols: HashMap<(usize, usize), usize>,
+    /// For each length, from one bit on: the first code, and the symbols whose codes count on from there.
+    lengths: Vec<(usize, Vec<usize>)>,
 }
 
 impl Code {
@@ -310,14 +308,13 @@ impl Code {
             return Err(Invalid::Incomplete(alphabet));
         }
         // Shorter codes come before longer ones, and those of one length in the order of their symbols.
-        let (mut symbols, mut next) = (HashMap::new(), 0);
-        for length in 1..=longest {
-            for (symbol, _) in lengths.iter().enumerate().filter(|&(_, &its)| its == length) {
-                symbols.insert((length, next), symbol);
-                next += 1;
-            }
-            next <<= 1;
-        }
-        Ok(Self { alphabet, longest, symbols })
+        let mut next = 0;
+        let lengths = (1..=longest).map(|length| {
+            let symbols: Vec<_> = (0..lengths.len()).filter(|&symbol| lengths[symbol] == length).collect();
+            let first = next;
+            next = (first + symbols.len()) << 1;
+            (first, symbols)
+        });
+        Ok(Self { alphabet, lengths: lengths.collect() })
     }
 }

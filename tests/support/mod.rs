@@ -3,12 +3,17 @@
 
 pub(crate) mod choices;
 pub(crate) mod deflate;
+#[cfg(feature = "deflate")]
+pub(crate) mod deflating;
 pub(crate) mod delivery;
 pub(crate) mod end;
+pub(crate) mod extensions;
 #[cfg(all(feature = "tokio", feature = "futures"))]
 pub(crate) mod fronts;
 pub(crate) mod heap;
 pub(crate) mod inflate;
+#[cfg(feature = "deflate")]
+pub(crate) mod inflating;
 pub(crate) mod load;
 #[cfg(all(feature = "tokio", feature = "futures"))]
 pub(crate) mod net;
