@@ -13,7 +13,8 @@
 //!
 //! A row that is a table lists inputs and what they come to, `inputs => expected;`. Its module's `check`
 //! delivers each input whole, byte by byte and cut at random, followed by the end of the stream, and says
-//! at the top what it holds each outcome to.
+//! at the top what it holds each outcome to. Whatever comes, and however, a connection holds no more of the heap than
+//! `support/bound.rs` says: each call to one is measured.
 
 /// A test for each row: every input of every line has to come to what stands behind the arrow.
 macro_rules! rows {
@@ -40,8 +41,8 @@ mod hc;
 mod head;
 #[path = "catalogue/hs.rs"]
 mod hs;
-#[path = "catalogue/memory.rs"]
-mod memory;
+#[path = "catalogue/idle.rs"]
+mod idle;
 #[path = "catalogue/resources.rs"]
 mod resources;
 #[cfg(feature = "tokio")]
@@ -57,6 +58,10 @@ mod tcp;
 mod transport;
 
 use support::delivery::Delivery;
+use support::heap as memory;
+
+#[global_allocator]
+static ALLOCATOR: memory::Counting = memory::Counting;
 
 /// How each input of each table is delivered.
 const DELIVERIES: [Delivery; 6] = [

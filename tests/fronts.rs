@@ -376,7 +376,7 @@ scenario!(a_silent_server_is_given_up_in_time,
     }
 );
 
-scenario!(a_peer_that_answers_no_ping_is_given_up_in_time,
+scenario!(t_03_a_peer_that_answers_no_ping_is_given_up_in_time,
     server: |F, stream| {
         let keepalive = Keepalive { interval: SOON / 2, timeout: SOON / 2 };
         let options = Options::new().config(Config::new().keepalive(keepalive));
@@ -442,5 +442,45 @@ scenario!(parts_are_lent_as_they_come,
         ws.send("whole").await.unwrap();
         // The server just goes.
         ws.read().await.unwrap_err();
+    }
+);
+
+scenario!(hs_43_a_client_that_never_reads_its_refusal_is_dropped_in_time,
+    server: |F, stream| {
+        let options = Options::new().config(Config::new().handshake_timeout(SOON));
+        let start = Instant::now();
+        let refusal = Rejection::new(StatusCode::NOT_FOUND).unwrap().body(vec![b'x'; 32 << 20]);
+        let error = F::decide(stream, options, |_| Err(refusal)).await.err().unwrap();
+        assert!(matches!(error, Error::Handshake(_)), "{}: {error:?}", F::NAME);
+        assert!((SOON..NEVER).contains(&start.elapsed()));
+    },
+    client: |F, stream, _request| {
+        let mut stream = stream;
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n").unwrap();
+        assert!(!F::NAME.is_empty());
+        std::mem::forget(stream); // it stays open, and nobody reads
+    }
+);
+
+scenario!(t_01_t_02_t_03_a_peer_that_never_reads_makes_the_sender_wait_and_then_fail,
+    server: |F, stream| {
+        let keepalive = Keepalive { interval: SOON / 2, timeout: SOON / 2 };
+        let config = Config::new().keepalive(keepalive).close_timeout(SOON);
+        let mut ws = F::accept(stream, Options::new().config(config)).await.unwrap();
+        let (start, mut sent) = (Instant::now(), 0);
+        // The queue holds no more than its mark and the message that crosses it, and nothing is dropped silently.
+        while ws.send(vec![0; 64 << 10]).await.is_ok() {
+            sent += 1;
+            assert!(ws.buffered_amount() <= (1 << 20) + (64 << 10) + 10, "{}", ws.buffered_amount());
+            assert!(sent < (1 << 30) / (64 << 10), "{}: all was taken", F::NAME);
+        }
+        let error = ws.read().await.unwrap_err();
+        assert!(matches!(error, Error::Protocol(ProtocolError::PongTimeout)), "{}: {error:?}", F::NAME);
+        assert!((SOON..NEVER).contains(&start.elapsed()));
+        assert!(ws.send("more").await.is_err());
+    },
+    client: |F, stream, request| {
+        std::mem::forget(connect::<F>(stream, request).await); // it stays open, and nobody reads
     }
 );

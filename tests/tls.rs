@@ -229,6 +229,9 @@ enum Instead {
     Close,
     CloseNotify,
     CloseInTheMiddle,
+    /// It leaves something unread, which resets the connection.
+    Reset,
+    ResetInTheMiddle,
     Silence,
     SilenceAfterCloseNotify,
     /// HTTP, such as from a server without TLS.
@@ -240,19 +243,33 @@ fn t_05_t_11_a_server_that_does_not_finish_the_tls_handshake_is_an_error_in_time
     use Instead::*;
 
     let authority = Authority::new();
-    for instead in [Close, CloseNotify, CloseInTheMiddle, Silence, SilenceAfterCloseNotify, Plain] {
+    for instead in [
+        Close,
+        CloseNotify,
+        CloseInTheMiddle,
+        Reset,
+        ResetInTheMiddle,
+        Silence,
+        SilenceAfterCloseNotify,
+        Plain,
+    ] {
         for tls in libraries(&authority) {
             for connect in FRONT_ENDS {
                 let config = authority.identity(&["localhost"]).server();
                 let (go_home, over) = mpsc::channel::<()>();
                 let (address, server) = listen(move |mut stream| {
                     let mut hello = [0; 4096];
-                    let n = stream.read(&mut hello).unwrap();
+                    let n = match instead {
+                        Reset | ResetInTheMiddle => stream.peek(&mut hello).unwrap(),
+                        _ => stream.read(&mut hello).unwrap(),
+                    };
                     match instead {
-                        Close => {}
+                        Close | Reset => {}
                         Plain => stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap(),
                         CloseNotify | SilenceAfterCloseNotify => stream.write_all(CLOSE_NOTIFY).unwrap(),
-                        CloseInTheMiddle => stream.write_all(&half_a_flight(config, &hello[..n])).unwrap(),
+                        CloseInTheMiddle | ResetInTheMiddle => {
+                            stream.write_all(&half_a_flight(config, &hello[..n])).unwrap()
+                        }
                         Silence => {}
                     }
                     if matches!(instead, Silence | SilenceAfterCloseNotify) {
@@ -267,6 +284,8 @@ fn t_05_t_11_a_server_that_does_not_finish_the_tls_handshake_is_an_error_in_time
                 assert!(begun.elapsed() < LONG, "{instead:?}");
                 if instead == Silence {
                     assert!(matches!(error, Error::Handshake(HandshakeError::Timeout)), "{error:?}");
+                } else if matches!(instead, Reset | ResetInTheMiddle) {
+                    assert!(matches!(error, Error::Io(_) | Error::Tls(_)), "{instead:?}: {error:?}");
                 }
                 drop(go_home);
                 server.join().unwrap();

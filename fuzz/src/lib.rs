@@ -12,11 +12,13 @@ pub mod targets;
 #[expect(dead_code, reason = "the targets use a part of it")]
 #[path = "../../tests/support"]
 mod support {
+    pub(crate) mod bound;
     pub(crate) mod choices;
     pub(crate) mod deflating;
     pub(crate) mod delivery;
     pub(crate) mod end;
     pub(crate) mod extensions;
+    pub(crate) mod heap;
     pub(crate) mod inflate;
     pub(crate) mod inflating;
     pub(crate) mod pair;

@@ -60,9 +60,14 @@ impl Input {
     /// Where the next bytes go. It is empty only while the buffer is full of unread ones.
     pub(crate) fn room(&mut self) -> &mut [u8] {
         let unread = self.len();
+        // What was appended may be much more than a buffer: it is moved when as much has been consumed, so that each byte
+        // is moved once on the average.
+        let is_little = unread < Self::SIZE || unread <= self.start;
         if unread == 0 {
             self.clear();
-        } else if self.start > 0 && (unread <= Self::MOVED || self.buffer.len() - self.end < Self::SIZE / 2) {
+        } else if self.start > 0
+            && (unread <= Self::MOVED || (is_little && self.buffer.len() - self.end < Self::SIZE / 2))
+        {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, unread);
         }
@@ -151,6 +156,22 @@ mod tests {
         input.consume(3);
         assert_eq!((input.get(position, 2), input.len()), (&b"ab"[..], 0));
         assert_eq!(input.room().len(), Input::SIZE);
+    }
+
+    #[test]
+    fn much_that_was_appended_is_moved_when_as_much_was_consumed() {
+        let mut input = Input::default();
+        fill(&mut input, &[7; Input::SIZE]);
+        input.append(&[8; 9 * Input::SIZE]);
+        for _ in 0..4 {
+            input.consume(Input::SIZE);
+            let position = input.position();
+            assert!(position > 0 && input.room().is_empty(), "more than 65 KiB wait");
+            assert_eq!(input.position(), position, "it was moved");
+        }
+        input.consume(Input::SIZE);
+        assert_eq!((input.room().len(), input.position()), (5 * Input::SIZE, 0));
+        assert_eq!(input.unread(), [8; 5 * Input::SIZE]);
     }
 
     #[test]

@@ -224,11 +224,10 @@ mod tests {
         assert_eq!(Extensions::new("a b, c, d").count(), 1);
     }
 
-    /// Whoever looks at a byte again for each byte takes hours for this.
+    /// What it costs is counted in tests/linear.rs; whoever looks at a byte again for each byte takes hours for this.
     #[test]
     fn hs_18_hs_19_a_list_takes_as_long_as_it_is() {
         const MANY: usize = 1 << 20;
-        let begun = std::time::Instant::now();
         for value in [
             "a; p=\"".to_owned() + &r"\\".repeat(MANY),
             "a; p".to_owned() + &" ".repeat(MANY) + "q",
@@ -241,7 +240,6 @@ mod tests {
         let spaces = " ".repeat(MANY);
         headers.insert("upgrade", format!("a,{spaces}b,{spaces}").parse().unwrap());
         assert_eq!(elements(&headers, &http::header::UPGRADE).collect::<Vec<_>>(), [b"a", b"b"]);
-        assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{:?}", begun.elapsed());
     }
 
     #[test]

@@ -328,7 +328,7 @@ fn d_09_bombs() {
                 // Its receive buffer is there, and all that a message may refer to.
                 let noise = Compressor::new(1, 15).message(&Xorshift::new(1).bytes(40_000));
                 end.receive(&framed(role, &noise, usize::MAX));
-                end.connection.release_buffers();
+                end.release_buffers();
                 end.connection.receive(&wire[..1]);
                 let ((), peak) = memory::peak(|| {
                     for piece in wire[1..].chunks(4_096) {
@@ -401,7 +401,7 @@ fn d_12_what_a_message_may_refer_to_does_not_depend_on_how_it_comes() {
                     for piece in delivery.pieces(&wire) {
                         end.receive(piece);
                         if releases {
-                            end.connection.release_buffers();
+                            end.release_buffers();
                         }
                     }
                     let context = format!("{bits} {distance} {delivery:?} {releases}");
@@ -443,7 +443,7 @@ fn d_12_a_message_may_refer_back_as_far_as_the_window_reaches() {
                 for piece in delivery.pieces(&wire) {
                     end.receive(piece);
                     if releases {
-                        end.connection.release_buffers();
+                        end.release_buffers();
                     }
                 }
                 let expected = [Seen::Binary(data.clone()), Seen::Binary(from.clone())];
@@ -466,6 +466,7 @@ fn d_13_a_small_limit() {
     }
 }
 
+/// What they cost: tests/linear.rs.
 #[test]
 fn d_19_many_blocks_need_little_stack() {
     let blocks = (0..20_000).fold(ByHand::default(), |data, _| data.fixed(false, &[Literals(b"a")]));
@@ -479,7 +480,6 @@ fn d_19_many_blocks_need_little_stack() {
         .fold(ByHand::default(), |data, _| data.dynamic(false, &codes, &distances, &[Literals(&[0, 7, 13])]));
     let deep = framed(Role::Server, &deep.message(), usize::MAX);
     let receive = move || {
-        let begun = Instant::now();
         for delivery in [Delivery::Whole, Delivery::RandomCuts(1)] {
             let mut server = end(Role::Server, Config::new());
             delivery.pieces(&blocks).into_iter().for_each(|piece| server.receive(piece));
@@ -488,8 +488,6 @@ fn d_19_many_blocks_need_little_stack() {
             assert_eq!(server.seen[0], Seen::Binary(vec![b'a'; 20_000]));
             assert_eq!(server.seen[1], Seen::Binary([0, 7, 13].repeat(2_000)));
         }
-        // Some microseconds for each block; who did the work of all blocks again for each would take hours.
-        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     };
     thread::Builder::new().stack_size(256 << 10).spawn(receive).unwrap().join().unwrap();
 }

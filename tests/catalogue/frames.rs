@@ -3,6 +3,7 @@
 use crate::DELIVERIES;
 use crate::memory;
 use crate::script::Script;
+use crate::support::bound::Bound;
 use crate::support::delivery::Delivery;
 use crate::support::end::{End, Seen};
 use crate::support::wire::{RawFrame, close_payload, frame, frames, peer_key};
@@ -265,8 +266,8 @@ impl Case {
     }
 }
 
-/// Holds every delivery, to both roles, with several keys, to the same events, the same error and the same
-/// bytes written: by the core, and over a stream that then ends or is reset.
+/// Holds every delivery, to both roles, with several keys, to the same events, the same error, the same bytes
+/// written and a bound of its memory: by the core, and over a stream that then ends or is reset.
 pub(crate) fn check(row: &str, case: impl Into<Case>, expected: &Expected) {
     let case = case.into();
     for role in ROLES.into_iter().filter(|role| case.to.is_none_or(|to| to == *role)) {
@@ -333,12 +334,17 @@ fn check_stream(
     expected: &Expected,
     context: &str,
 ) {
+    // The thread's pool has a buffer before anything is measured: it is no connection's.
+    drop(WebSocket::from_connection(Script::default(), Connection::new(role, Config::new())).read());
     let script = Script { then_read: last, ..Script::of(delivery.pieces(wire)) };
-    let connection = Connection::with_agreement(role, case.config.clone(), case.agreement.clone());
-    let mut ws = WebSocket::from_connection(script, connection);
+    let mut bound = Bound::of(&case.config, &case.agreement).once_have_come(wire.len());
+    let mut ws = bound.hold(0, || {
+        let connection = Connection::with_agreement(role, case.config.clone(), case.agreement.clone());
+        WebSocket::from_connection(script, connection)
+    });
     let mut seen = Vec::new();
     let outcome = loop {
-        match ws.read_with(|event, _| Seen::from(event)) {
+        match bound.hold(0, || ws.read_with(|event, _| Seen::from(event))) {
             Ok(Some(event)) => seen.push(event),
             Ok(None) => break Ok(()),
             Err(error) => break Err(error),

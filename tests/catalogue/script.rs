@@ -1,9 +1,17 @@
 //! A stream that does as it is told.
 
+use crate::memory::aside;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
+#[cfg(any(feature = "tokio", feature = "futures"))]
+use std::pin::Pin;
+#[cfg(feature = "tokio")]
+use std::task::ready;
+#[cfg(any(feature = "tokio", feature = "futures"))]
+use std::task::{Context, Poll};
 
-/// A [`Read`] and [`Write`] whose every call is scripted. It keeps what was written.
+/// A [`Read`] and [`Write`] whose every call is scripted. It keeps what was written, and what that takes of the heap
+/// counts for nobody.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Script {
     /// What each read comes to. Data that does not fit stays for the next one.
@@ -48,7 +56,7 @@ impl Script {
 impl Read for Script {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.calls += 1;
-        match self.reads.pop_front() {
+        aside(|| match self.reads.pop_front() {
             None => self.then_read.map_or(Ok(0), |kind| Err(kind.into())),
             Some(Step::Fails(kind)) => Err(kind.into()),
             Some(Step::ClaimsTooMany(n)) => Ok(buffer.len().saturating_add(n)),
@@ -61,7 +69,7 @@ impl Read for Script {
                 }
                 Ok(bytes.len())
             }
-        }
+        })
     }
 }
 
@@ -75,16 +83,81 @@ impl Write for Script {
             (Some(Step::Takes(n)), _) => n.min(bytes.len()),
             (Some(step), _) => panic!("that is for reads: {step:?}"),
         };
-        self.written.extend_from_slice(&bytes[..takes]);
+        aside(|| self.written.extend_from_slice(&bytes[..takes]));
         Ok(takes)
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
-        self.write(&bytes)
+        aside(|| {
+            let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+            self.write(&bytes)
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// What would block is pending, and nobody is woken.
+#[cfg(any(feature = "tokio", feature = "futures"))]
+fn poll<R>(done: io::Result<R>) -> Poll<io::Result<R>> {
+    match done {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Poll::Pending,
+        done => Poll::Ready(done),
+    }
+}
+
+#[cfg(feature = "futures")]
+impl futures_util::io::AsyncRead for Script {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        poll(self.read(buffer))
+    }
+}
+
+#[cfg(feature = "futures")]
+impl futures_util::io::AsyncWrite for Script {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        poll(self.write(bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl tokio::io::AsyncRead for Script {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut tokio::io::ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let n = ready!(poll(self.read(buffer.initialize_unfilled())))?;
+        buffer.advance(n);
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl tokio::io::AsyncWrite for Script {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        poll(self.write(bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }

@@ -1,3 +1,5 @@
+use super::bound::Bound;
+use super::heap;
 use bytes::Buf;
 use sansocket::{Agreement, Config, Connection, Event, Message, ProtocolError, Role};
 
@@ -22,11 +24,11 @@ impl Seen {
     /// The same, by the methods that own what was lent.
     fn owning(event: Event<'_>) -> Self {
         match event {
-            Event::TextPart { part, fin } => Self::TextPart(part.into_utf8_bytes().as_str().to_owned(), fin),
-            Event::BinaryPart { part, fin } => Self::BinaryPart(part.into_bytes().to_vec(), fin),
+            Event::TextPart { part, fin } => Self::TextPart(text(part.into_utf8_bytes().as_str()), fin),
+            Event::BinaryPart { part, fin } => Self::BinaryPart(bytes(&part.into_bytes()), fin),
             Event::Text(_) | Event::Binary(_) => match event.into_message() {
-                Some(Message::Text(text)) => Self::Text(text.as_str().to_owned()),
-                Some(Message::Binary(bytes)) => Self::Binary(bytes.to_vec()),
+                Some(Message::Text(message)) => Self::Text(text(message.as_str())),
+                Some(Message::Binary(message)) => Self::Binary(bytes(&message)),
                 None => panic!("a whole message is none"),
             },
             event => event.into(),
@@ -34,18 +36,25 @@ impl Seen {
     }
 }
 
+/// A copy that does not count as the connection's.
+fn text(lent: &str) -> String {
+    heap::aside(|| lent.to_owned())
+}
+
+fn bytes(lent: &[u8]) -> Vec<u8> {
+    heap::aside(|| lent.to_vec())
+}
+
 impl From<Event<'_>> for Seen {
     fn from(event: Event<'_>) -> Self {
         match event {
-            Event::Text(text) => Self::Text(text.to_owned()),
-            Event::Binary(payload) => Self::Binary(payload.to_vec()),
-            Event::TextPart { part, fin } => Self::TextPart(part.to_owned(), fin),
-            Event::BinaryPart { part, fin } => Self::BinaryPart(part.to_vec(), fin),
-            Event::Ping(payload) => Self::Ping(payload.to_vec()),
-            Event::Pong(payload) => Self::Pong(payload.to_vec()),
-            Event::Close(frame) => {
-                Self::Close(frame.map(|frame| (frame.code.as_u16(), frame.reason.as_str().to_owned())))
-            }
+            Event::Text(lent) => Self::Text(text(&lent)),
+            Event::Binary(payload) => Self::Binary(bytes(&payload)),
+            Event::TextPart { part, fin } => Self::TextPart(text(&part), fin),
+            Event::BinaryPart { part, fin } => Self::BinaryPart(bytes(&part), fin),
+            Event::Ping(payload) => Self::Ping(bytes(&payload)),
+            Event::Pong(payload) => Self::Pong(bytes(&payload)),
+            Event::Close(frame) => Self::Close(frame.map(|frame| (frame.code.as_u16(), text(&frame.reason)))),
         }
     }
 }
@@ -62,6 +71,8 @@ pub(crate) struct End {
     pub(crate) at_eof: bool,
     /// Own what is lent; it makes no difference.
     pub(crate) owning: bool,
+    /// What it may hold.
+    pub(crate) bound: Bound,
 }
 
 impl End {
@@ -73,19 +84,24 @@ impl End {
     /// The same with what a handshake has agreed on.
     pub(crate) fn agreed(role: Role, config: Config, agreement: Agreement) -> Self {
         let seed = if role == Role::Client { [1; 32] } else { [2; 32] };
-        Self::of(Connection::with_seed(role, config, agreement, seed))
+        let mut bound = Bound::of(&config, &agreement);
+        let connection = bound.hold(0, || Connection::with_seed(role, config, agreement, seed));
+        Self { bound, ..Self::of(connection) }
     }
 
     /// A connection that is there already.
     pub(crate) fn of(connection: Connection) -> Self {
-        Self { connection, seen: Vec::new(), error: None, at_eof: false, owning: false }
+        let bound = Bound::default();
+        Self { connection, seen: Vec::new(), error: None, at_eof: false, owning: false, bound }
     }
 
     /// Takes all events that there are. An error has to come back for ever.
     pub(crate) fn poll(&mut self) {
         loop {
-            match self.connection.poll_event() {
-                Ok(Some(event)) => self.seen.push(Seen::taking(event, self.owning)),
+            let Self { connection, bound, owning, .. } = self;
+            let convert = |event: Event<'_>| Seen::taking(event, *owning);
+            match bound.hold(0, || connection.poll_event().map(|event| event.map(convert))) {
+                Ok(Some(event)) => self.seen.push(event),
                 Ok(None) => return assert_eq!(self.error, None, "an error went away"),
                 Err(error) => return assert_eq!(*self.error.get_or_insert(error), error),
             }
@@ -94,21 +110,29 @@ impl End {
 
     /// Hands over bytes, and takes the events that they make.
     pub(crate) fn receive(&mut self, bytes: &[u8]) {
-        self.connection.receive(bytes);
+        self.bound.hold(bytes.len(), || self.connection.receive(bytes));
         self.poll();
     }
 
     /// The same by way of [`Connection::input`], as a front end reads.
     pub(crate) fn read(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let room = self.connection.input();
-            let (now, later) = bytes.split_at(room.len().min(bytes.len()));
-            assert!(!now.is_empty(), "polled, and yet there is no room");
-            room[..now.len()].copy_from_slice(now);
-            self.connection.filled(now.len()).unwrap();
+            let Self { connection, bound, .. } = self;
+            let now = bound.hold(0, || connection.input().len()).min(bytes.len());
+            assert_ne!(now, 0, "polled, and yet there is no room");
+            bound.hold(now, || {
+                connection.input()[..now].copy_from_slice(&bytes[..now]);
+                connection.filled(now).unwrap();
+            });
             self.poll();
-            bytes = later;
+            bytes = &bytes[now..];
         }
+    }
+
+    /// Between messages, or anywhere else: it makes no difference but to memory.
+    pub(crate) fn release_buffers(&mut self) {
+        let Self { connection, bound, .. } = self;
+        bound.hold(0, || connection.release_buffers());
     }
 
     /// The stream ends here.
@@ -128,7 +152,7 @@ impl End {
                 return wire;
             }
             wire.extend_from_slice(&output.chunk()[..n]);
-            output.advance(n);
+            self.bound.hold(0, || output.advance(n));
         }
     }
 

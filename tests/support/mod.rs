@@ -1,6 +1,7 @@
 //! What the tests of the core share: a pair of connections with a network between them, ways to deliver
 //! bytes, events as values, frames as bytes; and what those of the front ends do.
 
+pub(crate) mod bound;
 pub(crate) mod choices;
 pub(crate) mod deflate;
 #[cfg(feature = "deflate")]

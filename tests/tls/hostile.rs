@@ -7,7 +7,8 @@ use sansocket::handshake::server;
 use sansocket::rustls::{self, CertificateError};
 use sansocket::{Config, Connect, Error, ProtocolError, State};
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Longer than anything here takes, and shorter than for ever.
@@ -175,5 +176,36 @@ fn hc_16_t_11_an_end_inside_a_frame() {
             assert!(begun.elapsed() < LONG, "{:?}", begun.elapsed());
             server.join().unwrap();
         }
+    }
+}
+
+/// TLS is the application's on this side: here it happens inside our first read.
+#[test]
+fn t_05_a_client_that_resets_or_leaves_inside_its_tls_handshake() {
+    let authority = Authority::new();
+    for resets in [true, false] {
+        let config = authority.identity(&["localhost"]).server();
+        let (address, server) = listen(move |stream| {
+            let tunnel = Tunnel::new(rustls::ServerConnection::new(Arc::new(config)).unwrap(), stream);
+            let mut handshake = blocking::Handshake::new(tunnel, server::Options::new());
+            let first = handshake.read().map(drop).unwrap_err();
+            (first, handshake.read().map(drop).unwrap_err())
+        });
+        let mut client = TcpStream::connect(address).unwrap();
+        let name = "localhost".try_into().unwrap();
+        let mut tls = rustls::ClientConnection::new(Arc::new(authority.client(None)), name).unwrap();
+        tls.write_tls(&mut client).unwrap();
+        // The server's part has come. Left unread, it resets the connection.
+        assert_eq!(client.peek(&mut [0]).unwrap(), 1);
+        if resets {
+            drop(client);
+        } else {
+            client.shutdown(Shutdown::Write).unwrap();
+            let _end = io::copy(&mut client, &mut io::sink());
+        }
+        let (first, again) = server.join().unwrap();
+        let kind = if resets { io::ErrorKind::ConnectionReset } else { io::ErrorKind::UnexpectedEof };
+        assert!(matches!(&first, Error::Io(error) if error.kind() == kind), "{first:?}");
+        assert!(matches!(again, Error::Io(_) | Error::Handshake(_) | Error::Closed), "{again:?}");
     }
 }

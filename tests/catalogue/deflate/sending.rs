@@ -334,7 +334,7 @@ fn d_15_prepared_messages_do_not_desynchronise() {
             end.connection.send(&own).unwrap();
             end.connection.send_prepared(&prepared).unwrap();
             if i % 2 == 0 {
-                end.connection.release_buffers();
+                end.release_buffers();
             }
             let seen = judge.read(&end.write_all());
             assert_eq!(

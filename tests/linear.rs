@@ -1,0 +1,117 @@
+//! The work of each parser grows as its input does, and no faster: from 1 KiB to 16 MiB, whole and in pieces of
+//! one byte.
+//!
+//! Work is counted in instructions, by valgrind's callgrind, so that neither the machine nor its load matters. A
+//! test runs itself again under it: there it makes the input of each size, and what it then does is counted. Where
+//! there is no valgrind the work is done and nothing is counted, unless `SANSOCKET_CALLGRIND` is set: then that
+//! is a failure. `cargo test --test linear -- --nocapture` prints the numbers.
+//!
+//! Pieces of one byte end at 256 KiB or 1 MiB, where 16 MiB would take minutes: callgrind is some fifty times slower
+//! than the processor. Heads end at their limit of 16 KiB, behind which the work must not grow at all. SOCKS is not
+//! here, because an answer of its has at most 262 bytes; headers of frames and Close frames have 14 and 125.
+
+use std::env;
+use std::fs;
+use std::process::{self, Command, Stdio};
+
+/// A test for each row: for inputs of these sizes, what is to be done with one.
+macro_rules! rows {
+    ($($row:ident { $growth:expr => $make:expr; })*) => {$(
+        #[test]
+        fn $row() {
+            crate::check(concat!(module_path!(), "::", stringify!($row)), &$growth, $make);
+        }
+    )*};
+}
+
+#[cfg(feature = "deflate")]
+#[path = "linear/compression.rs"]
+mod compression;
+#[path = "linear/frames.rs"]
+mod frames;
+#[path = "linear/handshakes.rs"]
+mod handshakes;
+#[expect(dead_code, reason = "each test uses a part of it")]
+mod support;
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+
+/// How the work may grow over these sizes of the input, in bytes or whatever else there are many of.
+enum Growth {
+    /// As the input does.
+    Linear(&'static [usize]),
+    /// Not at all: what is behind a limit is not looked at.
+    Bounded(&'static [usize]),
+}
+
+/// What is counted.
+type Work = Box<dyn FnOnce()>;
+
+/// Set for the process that does the work: it counts nothing itself.
+const COUNTED: &str = "SANSOCKET_COUNTED";
+
+const TUNABLES: &str =
+    "glibc.cpu.x86_rep_movsb_threshold=100000000:glibc.cpu.x86_rep_stosb_threshold=100000000";
+
+/// Callgrind counts what happens in here, by its name.
+#[inline(never)]
+fn do_what_is_counted(work: Work) {
+    work();
+}
+
+fn check(test: &str, growth: &Growth, make: fn(usize) -> Work) {
+    let (Growth::Linear(sizes) | Growth::Bounded(sizes)) = *growth;
+    let has_valgrind = || Command::new("valgrind").arg("--version").stdout(Stdio::null()).status().is_ok();
+    if env::var_os(COUNTED).is_some() || !has_valgrind() {
+        sizes.iter().for_each(|&size| do_what_is_counted(make(size)));
+        if env::var_os(COUNTED).is_none() {
+            eprintln!("{test}: nothing is counted, because there is no valgrind");
+            assert!(env::var_os("SANSOCKET_CALLGRIND").is_none(), "no valgrind");
+        }
+        return;
+    }
+    let counts = instructions(test, sizes.len());
+    for (size, count) in sizes.iter().zip(&counts) {
+        eprintln!("{test}: {size:>9}: {count:>12} instructions, {:8.3} each", *count as f64 / *size as f64);
+        assert!(*count > 100, "{test}: this is no work");
+    }
+    for (size, count) in sizes.windows(2).zip(counts.windows(2)) {
+        let times = match growth {
+            Growth::Linear(_) => size[1] as f64 / size[0] as f64,
+            Growth::Bounded(_) => 1.0,
+        };
+        let grew = count[1] as f64 / count[0] as f64;
+        assert!(grew <= times * 1.1, "{test}: from {} to {} the work grew {grew:.2} times", size[0], size[1]);
+    }
+}
+
+/// How many instructions this test executes for each of so many sizes.
+fn instructions(test: &str, sizes: usize) -> Vec<u64> {
+    let name = test.strip_prefix("linear::").unwrap();
+    let folder =
+        env::temp_dir().join(format!("sansocket-linear-{}-{}", process::id(), name.replace("::", "-")));
+    fs::create_dir(&folder).unwrap();
+    let profile = folder.join("profile");
+    let child = Command::new("valgrind")
+        .args(["--tool=callgrind", "--toggle-collect=linear::do_what_is_counted"])
+        // Then a file for each time.
+        .arg("--dump-after=linear::do_what_is_counted")
+        .arg(format!("--callgrind-out-file={}", profile.display()))
+        .arg(env::current_exe().unwrap())
+        .args(["--exact", name, "--test-threads=1"])
+        .env(COUNTED, "1")
+        // The string instructions with which some copy count for each byte, and only from some length on.
+        .env("GLIBC_TUNABLES", TUNABLES)
+        .output()
+        .unwrap();
+    let said = [child.stdout, child.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert!(child.status.success() && said[0].contains("1 passed"), "{said:?}");
+    let count = |i: usize| -> u64 {
+        let profile = fs::read_to_string(profile.with_extension(i.to_string())).unwrap();
+        profile.lines().find_map(|line| line.strip_prefix("totals: ")).unwrap().parse().unwrap()
+    };
+    let counts = (1..=sizes).map(count).collect();
+    fs::remove_dir_all(folder).unwrap();
+    counts
+}
