@@ -410,10 +410,13 @@ impl Connection {
         self.sender.has_deadlines() || !self.sender.is_open()
     }
 
-    /// How many bytes have come from the network in all, modulo 2^64.
+    /// All that several tasks may wait for: how many bytes have come in all, and whether more events may be kept;
+    /// how many wait to be written, and whether more may be sent or written.
     #[cfg(any(feature = "tokio", feature = "futures"))]
-    pub(crate) const fn arrived(&self) -> u64 {
-        self.receiver.arrived()
+    pub(crate) fn standing(&self) -> impl PartialEq + use<> {
+        let Self { receiver, sender, .. } = self;
+        let sending = (sender.buffered_amount(), sender.is_open(), sender.is_abandoned());
+        (receiver.arrived(), receiver.keeps_more(), sending)
     }
 
     /// Puts bytes in front of all frames: the handshake's response.

@@ -7,6 +7,9 @@
 
 #[path = "simulation/core.rs"]
 mod core;
+#[cfg(all(feature = "tokio", feature = "futures"))]
+#[path = "simulation/driver.rs"]
+mod driver;
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod support;
 
@@ -20,7 +23,8 @@ static ALLOCATOR: Counting = Counting;
 
 /// The worlds: the name of each test, and what it runs for each seed.
 macro_rules! worlds {
-    ($($world:ident: $run:path,)+) => {$(
+    ($($(#[$gate:meta])* $world:ident: $run:path,)+) => {$(
+        $(#[$gate])*
         #[test]
         fn $world() {
             simulate(stringify!($world), $run);
@@ -30,6 +34,8 @@ macro_rules! worlds {
 
 worlds! {
     core_world: core::run,
+    #[cfg(all(feature = "tokio", feature = "futures"))]
+    driver_world: driver::run,
 }
 
 /// Says in a panic how to repeat it.

@@ -5,13 +5,15 @@
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod support;
 
-use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use futures_util::io::BufWriter;
+use futures_util::{AsyncWriteExt, Sink, SinkExt, Stream, StreamExt};
 use sansocket::futures::{Reader, WebSocket, Writer};
-use sansocket::{Config, Connection, Error, Message, Role};
+use sansocket::{Config, Connection, Error, Message, ProtocolError, Role};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 use support::pipe::{Pipe, pipe};
 use support::random::Xorshift;
 use support::wire::{frame, frames, peer_key};
@@ -186,6 +188,64 @@ fn t_08_a_closing_writer_reads_when_the_reader_goes() {
     peer.shut_down();
     assert!(task.woken() > 0);
     assert!(matches!(poll(closing, &waker), Poll::Ready(Ok(info)) if info.clean));
+}
+
+#[test]
+fn t_08_a_reader_hears_that_a_writer_cannot_write() {
+    let ((a, wakes_reader), (_, wakes_writer)) = (Task::new(), Task::new());
+    let (_peer, ws) = server(Config::new());
+    let stream = ws.get_ref().clone();
+    let (mut reader, mut writer) = ws.split();
+    assert!(poll_once(reader.read(), &wakes_reader).is_pending());
+    stream.shut_down();
+    assert!(matches!(poll_once(writer.send("x"), &wakes_writer), Poll::Ready(Err(Error::Io(_)))));
+    // From now on it waits for the peer no longer than the close timeout.
+    assert!(a.woken() > 0);
+}
+
+#[test]
+fn t_08_a_reader_hears_that_there_is_no_time_to_close() {
+    let ((a, wakes_reader), (_, wakes_writer)) = (Task::new(), Task::new());
+    let (_peer, mut reader, mut writer) = halves(Config::new().close_timeout(Duration::ZERO));
+    assert!(poll_once(reader.read(), &wakes_reader).is_pending());
+    assert!(poll_once(writer.close(None), &wakes_writer).is_ready());
+    assert!(a.woken() > 0);
+    let read = poll_once(reader.read(), &wakes_reader);
+    assert!(matches!(read, Poll::Ready(Err(Error::Protocol(ProtocolError::CloseTimeout)))), "{read:?}");
+}
+
+#[test]
+fn t_08_a_writer_hears_that_there_is_room_to_read_ahead() {
+    let ((_, wakes_reader), (b, wakes_writer)) = (Task::new(), Task::new());
+    let (peer, mut reader, mut writer) = halves(Config::new());
+    // More events than are kept.
+    peer.put(&message(b"x").repeat(100));
+    let mut sending = pin!(writer.send(vec![7; 1_000]));
+    assert!(poll(sending.as_mut(), &wakes_writer).is_pending());
+    b.woken();
+    assert!(poll_once(reader.read(), &wakes_reader).is_ready());
+    assert!(b.woken() > 0);
+}
+
+#[test]
+fn t_08_nobody_waits_for_a_peer_that_cannot_be_answered() {
+    let (_, waker) = Task::new();
+    let (peer, mut ws) = server(Config::new());
+    ws.get_ref().shut_down();
+    peer.put(&frame(0x88, peer_key(Role::Server), b""));
+    assert!(matches!(poll_once(ws.read(), &waker), Poll::Ready(Ok(None))));
+    assert!(ws.close_info().is_some_and(|info| !info.clean));
+}
+
+#[test]
+fn t_08_what_was_written_before_is_flushed() {
+    let (_, waker) = Task::new();
+    let (peer, stream) = pipe(HELD);
+    let mut stream = BufWriter::new(stream);
+    assert!(matches!(poll_once(stream.write(b"before"), &waker), Poll::Ready(Ok(6))));
+    let mut ws = WebSocket::from_connection(stream, Connection::new(Role::Server, Config::new()));
+    assert!(poll_once(ws.read(), &waker).is_pending());
+    assert_eq!(peer.drain(), b"before");
 }
 
 #[test]

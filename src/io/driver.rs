@@ -72,7 +72,7 @@ impl<T: Transport> Driver<T> {
             connection,
             phase: if has_kept { Phase::Ahead { then: None, until: None } } else { Phase::Open },
             writing: Writing::Works,
-            unflushed: false,
+            unflushed: true, // by whoever wrote to it before
             reads_since_write: 0,
             deadline: None,
         };
@@ -245,7 +245,7 @@ impl<T: Transport> Driver<T> {
     pub(super) fn watch<R>(&mut self, act: impl FnOnce(&mut Self) -> R) -> (R, bool) {
         let standing = |driver: &Self| {
             let phase = std::mem::discriminant(&driver.phase);
-            (driver.connection.arrived(), driver.connection.buffered_amount(), driver.unflushed, phase)
+            (driver.connection.standing(), driver.unflushed, phase)
         };
         let before = standing(self);
         let result = act(self);
@@ -506,10 +506,10 @@ impl<T: Transport> Driver<T> {
             if self.transport.poll_deadline(cx, self.deadline).is_ready() {
                 self.note_time();
             }
+            self.write_what_goes(cx);
             if self.sender().is_abandoned() {
                 return Poll::Ready(());
             }
-            self.write_what_goes(cx);
             if self.connection.wants_shutdown()
                 && let Phase::Ending { shut_down: shut_down @ false, .. } = &mut self.phase
             {

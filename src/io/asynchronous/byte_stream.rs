@@ -85,8 +85,11 @@ impl<T: Transport> ByteStream<T> {
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.ws.driver.start_close(Some(CloseCode::NORMAL.into()))?;
-        match ready!(self.ws.poll_as(WRITER, cx, Driver::poll_flush)) {
+        let flushed = self.ws.poll_as(WRITER, cx, |driver, cx| {
+            driver.start_close(Some(CloseCode::NORMAL.into()))?;
+            driver.poll_flush(cx)
+        });
+        match ready!(flushed) {
             // All was written, and then the peer went: that is no news to who closes.
             Err(Error::Closed) if self.ws.has_said_goodbye() => Poll::Ready(Ok(())),
             flushed => Poll::Ready(flushed.map_err(io::Error::from)),
