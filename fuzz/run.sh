@@ -34,6 +34,7 @@ for target in "${targets[@]}"; do
         header) options=(-max_len=32) ;;
         mask | utf8 | url) options=(-max_len=512) ;;
         deflate) options=(-max_len=300) ;;
+        duplex | driver) options=(-max_len=800) ;;
         inflate) options=(-max_len=600) ;;
         *) options=(-max_len=1500) ;;
     esac

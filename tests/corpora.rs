@@ -5,6 +5,11 @@
 mod reference;
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod support;
+/// The worlds of the simulation.
+mod simulation {
+    pub(crate) mod core;
+    pub(crate) mod driver;
+}
 #[expect(unreachable_pub, reason = "the fuzz targets are outside")]
 #[path = "../fuzz/src/targets/mod.rs"]
 mod targets;
@@ -17,9 +22,11 @@ use std::path::{Path, PathBuf};
 type Run = fn(&[u8]);
 
 /// Each target's name and body. `fuzz/fuzz_targets` and `fuzz/corpus` have one entry for each.
-const TARGETS: [(&str, Run); 11] = [
+const TARGETS: [(&str, Run); 13] = [
     ("client_stream", targets::client_stream::run),
     ("deflate", targets::deflate::run),
+    ("driver", targets::driver::run),
+    ("duplex", targets::duplex::run),
     ("extensions", targets::extensions::run),
     ("header", targets::header::run),
     ("http_request", targets::http_request::run),

@@ -6,6 +6,12 @@
 #[expect(dead_code, reason = "the targets use a part of it")]
 #[path = "../../tests/reference/mod.rs"]
 mod reference;
+/// The worlds of the simulation.
+#[path = "../../tests/simulation"]
+mod simulation {
+    pub(crate) mod core;
+    pub(crate) mod driver;
+}
 pub mod targets;
 
 /// Those parts of the tests' `support` that need no runtime.
@@ -21,6 +27,7 @@ mod support {
     pub(crate) mod heap;
     pub(crate) mod inflate;
     pub(crate) mod inflating;
+    pub(crate) mod net;
     pub(crate) mod pair;
     pub(crate) mod random;
     pub(crate) mod repeats;

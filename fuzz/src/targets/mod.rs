@@ -5,6 +5,8 @@ use crate::support::delivery::Delivery;
 
 pub mod client_stream;
 pub mod deflate;
+pub mod driver;
+pub mod duplex;
 pub mod extensions;
 pub mod header;
 mod http;
