@@ -6,7 +6,7 @@
 mod support;
 
 use futures_util::io::BufWriter;
-use futures_util::{AsyncWriteExt, Sink, SinkExt, Stream, StreamExt};
+use futures_util::{AsyncReadExt, AsyncWriteExt, Sink, SinkExt, Stream, StreamExt};
 use sansocket::futures::{Reader, WebSocket, Writer};
 use sansocket::{Config, Connection, Error, Message, ProtocolError, Role};
 use std::pin::{Pin, pin};
@@ -212,6 +212,18 @@ fn t_08_a_reader_hears_that_there_is_no_time_to_close() {
     assert!(a.woken() > 0);
     let read = poll_once(reader.read(), &wakes_reader);
     assert!(matches!(read, Poll::Ready(Err(Error::Protocol(ProtocolError::CloseTimeout)))), "{read:?}");
+}
+
+#[test]
+fn t_08_whoever_reads_a_byte_stream_hears_that_there_is_no_time_to_close_it() {
+    let ((a, wakes_reader), (_, wakes_writer)) = (Task::new(), Task::new());
+    let (_peer, ws) = server(Config::new().close_timeout(Duration::ZERO));
+    let (mut reader, mut writer) = ws.into_byte_stream().split();
+    let mut buffer = [0];
+    assert!(poll_once(reader.read(&mut buffer), &wakes_reader).is_pending());
+    assert!(poll_once(writer.close(), &wakes_writer).is_ready());
+    assert!(a.woken() > 0);
+    assert!(matches!(poll_once(reader.read(&mut buffer), &wakes_reader), Poll::Ready(Err(_))));
 }
 
 #[test]
