@@ -243,6 +243,7 @@ impl<'d> World<'d> {
         self.log.note(self.now, role, What::Reads(n));
         peer.is_polled = false;
         peer.unpolled += n;
+        peer.most_unpolled = peer.most_unpolled.max(peer.unpolled);
         let has_data = lane.wire.has_data_between(before, lane.network.read);
         // Where messages begin and end is not known any more once somebody has tampered with them.
         let unit = lane.wire.read_in_part(lane.network.read).filter(|_| !lane.model.is_forged);

@@ -19,6 +19,8 @@ pub(super) struct Peer {
     pub(super) at_eof: bool,
     /// How many bytes have come since.
     pub(super) unpolled: usize,
+    /// The most there ever were.
+    pub(super) most_unpolled: usize,
     /// How many bytes it has written.
     pub(super) written: u64,
     /// It does not wait for the end of the stream: it cannot write, or time is up, or the peer is gone.
@@ -60,6 +62,7 @@ impl Peer {
             is_polled: true,
             at_eof: false,
             unpolled: 0,
+            most_unpolled: 0,
             written: 0,
             gives_up: false,
             ending: None,
@@ -181,12 +184,12 @@ impl Peer {
     /// The end goes away: holds what it has held, in bytes, against what it may have. `largest` is the largest message of
     /// which a part may have come, and no more than `read` bytes have.
     pub(super) fn go(self, largest: u64, read: u64) {
-        let Self { connection, terms, unpolled, shown, .. } = self;
+        let Self { connection, terms, most_unpolled, shown, .. } = self;
         let before = heap::live();
         drop(connection);
         let held = before.saturating_sub(heap::live());
-        // What was handed over at once, and is not polled, is held at once.
-        let input = (65 << 10) + 2 * unpolled;
+        // What was handed over at once is held until it is polled, and its storage until the next is read.
+        let input = (65 << 10) + 2 * most_unpolled;
         // Storage doubles, but no more than three bytes are allocated for each that has come; if it is compressed, four
         // for each before it is decompressed.
         let message = if terms.is_deflated { 5 * largest } else { (4 * read).min(2 * largest) };
