@@ -182,7 +182,8 @@ impl Config {
     /// Lends the parts of a message as they arrive, as
     /// [`Event::TextPart`](crate::Event::TextPart) and [`Event::BinaryPart`](crate::Event::BinaryPart),
     /// instead of collecting it (off). Then only [`max_message_size`](Self::max_message_size) bounds a
-    /// message, not memory: no more than 64 KiB of one are held at a time.
+    /// message, not memory: no more than 64 KiB of one are held at a time, unless more was handed to
+    /// [`Connection::receive`](crate::Connection::receive) at once.
     #[must_use]
     pub fn streaming(mut self, on: bool) -> Self {
         self.streaming = on;
