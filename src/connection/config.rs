@@ -229,3 +229,52 @@ impl Config {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_setter_sets_what_it_names() {
+        let second = Duration::from_secs(1);
+        let keepalive = Keepalive { interval: 2 * second, timeout: 3 * second };
+        let config = Config::new()
+            .max_frame_size(1)
+            .max_message_size(2)
+            .max_fragments(3)
+            .text_only()
+            .high_water_mark(4)
+            .fragment_size(5)
+            .streaming(true)
+            .keepalive(keepalive)
+            .message_timeout(4 * second)
+            .close_timeout(5 * second)
+            .handshake_timeout(6 * second);
+        let expected = Config {
+            max_frame_size: 1,
+            max_message_size: 2,
+            max_fragments: 3,
+            refused: Some(Opcode::Binary),
+            high_water_mark: 4,
+            fragment_size: Some(5),
+            streaming: true,
+            keepalive: Some(keepalive),
+            message_timeout: Some(4 * second),
+            close_timeout: 5 * second,
+            handshake_timeout: 6 * second,
+            deflate: None,
+        };
+        assert_eq!(config, expected);
+        assert_eq!(config.binary_only(), Config { refused: Some(Opcode::Text), ..expected });
+        assert_eq!(Config::new().high_water_mark(0).high_water_mark, 1);
+        assert_eq!(Config::new().fragment_size(0).fragment_size, Some(1));
+    }
+
+    #[cfg(feature = "deflate")]
+    #[test]
+    fn compression_is_set_and_taken_back() {
+        let config = Config::new().streaming(true).deflate(Deflate::new());
+        assert_eq!((config.streaming, &config.deflate), (true, &Some(Deflate::new())));
+        assert_eq!(config.deflate(None), Config::new().streaming(true));
+    }
+}

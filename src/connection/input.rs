@@ -187,4 +187,61 @@ mod tests {
         assert_eq!(input.room().len(), Input::SIZE - 4, "what was appended does not stay");
         assert_eq!(input.unread(), b"more");
     }
+
+    /// Where the unread bytes stand after another read began.
+    fn position_after(filled: usize, consumed: usize) -> usize {
+        let mut input = Input::default();
+        fill(&mut input, &vec![7; filled]);
+        input.consume(consumed);
+        assert_eq!(input.room().len(), Input::SIZE - filled + consumed - input.position());
+        assert_eq!(input.len(), filled - consumed);
+        input.position()
+    }
+
+    #[test]
+    fn few_unread_bytes_move_and_more_only_to_make_room() {
+        assert_eq!(position_after(300, 300 - Input::MOVED), 0);
+        assert_eq!(position_after(300, 300 - Input::MOVED - 1), 43);
+        assert_eq!(position_after(Input::SIZE / 2, 1), 1);
+        assert_eq!(position_after(Input::SIZE / 2 + 1, 1), 0);
+        assert_eq!(position_after(Input::SIZE, 1), 0);
+    }
+
+    #[test]
+    fn what_was_appended_stays_until_little_is_unread() {
+        for unread in [Input::SIZE / 2, Input::SIZE / 2 + 1, Input::SIZE - 6] {
+            let mut input = Input::default();
+            fill(&mut input, &[7; Input::SIZE]);
+            input.append(b"more");
+            input.consume(Input::SIZE + 4 - unread);
+            let size = if unread <= Input::SIZE / 2 { Input::SIZE } else { Input::SIZE + 4 };
+            assert_eq!(input.room().len(), size - unread);
+            assert_eq!(input.len(), unread);
+            assert!(input.unread().ends_with(b"\x07more"));
+        }
+    }
+
+    #[test]
+    fn a_buffer_full_of_unread_bytes_does_not_move() {
+        let mut input = Input::default();
+        fill(&mut input, &[7; Input::SIZE]);
+        input.append(&[8; 100]);
+        input.consume(100);
+        assert!(input.room().is_empty());
+        assert_eq!((input.len(), input.position()), (Input::SIZE, 100));
+        input.consume(1);
+        assert_eq!((input.room().len(), input.position()), (101, 0));
+    }
+
+    #[test]
+    fn a_buffer_that_is_lent_is_the_one_that_is_used() {
+        let mut input = Input::default();
+        fill(&mut input, b"abc");
+        input.take_buffer();
+        let buffer = vec![0; Input::SIZE];
+        let address = buffer.as_ptr();
+        input.give_buffer(buffer);
+        assert!(input.has_buffer());
+        assert_eq!((input.unread(), input.unread().as_ptr()), (&b"abc"[..], address));
+    }
 }

@@ -311,4 +311,46 @@ mod tests {
         assert_eq!(timers.update(start, progress(1, Some(0)), 0, true), Due::Nothing);
         assert!(timers.next().is_some());
     }
+
+    #[test]
+    fn deadlines_are_those_that_were_asked_for() {
+        let keepalive = Keepalive { interval: SECOND, timeout: SECOND };
+        assert!(!timers(Config::new()).any());
+        assert!(timers(Config::new().keepalive(keepalive)).any());
+        assert!(timers(Config::new().message_timeout(SECOND)).any());
+        assert_eq!(timers(Config::new().close_timeout(7 * SECOND)).close_timeout(), 7 * SECOND);
+    }
+
+    #[test]
+    fn a_pong_whose_time_is_known_ends_the_ping_at_once() {
+        let start = Instant::now();
+        let mut timers =
+            timers(Config::new().keepalive(Keepalive { interval: 10 * SECOND, timeout: 3 * SECOND }));
+        timers.update(start, progress(0, None), 0, false);
+        timers.pinged(*b"01234567", start + 10 * SECOND, 0);
+        timers.update(start + 12 * SECOND, progress(14, None), 0, false);
+        timers.pong(b"01234567", Some(14), false);
+        assert_eq!((timers.round_trip(), timers.next()), (Some(2 * SECOND), Some(start + 22 * SECOND)));
+    }
+
+    #[test]
+    fn a_deadline_that_has_passed_is_not_waited_for_again() {
+        let start = Instant::now();
+        let keepalive = Keepalive { interval: 10 * SECOND, timeout: 3 * SECOND };
+        let mut timers = timers(Config::new().keepalive(keepalive).message_timeout(SECOND));
+        timers.update(start, progress(1, Some(0)), 0, false);
+        assert_eq!(timers.next(), Some(start + SECOND));
+        assert_eq!(timers.next_after(start), Some(start + SECOND));
+        assert_eq!(timers.next_after(start + SECOND), Some(start + 10 * SECOND));
+        assert_eq!(timers.next_after(start + 10 * SECOND), None);
+        timers.update(start + SECOND, progress(1, Some(0)), 0, true);
+        assert_eq!(timers.next_after(start + 60 * SECOND), Some(start + 6 * SECOND), "the last one stays");
+    }
+
+    #[test]
+    fn a_deadline_beyond_the_clock_is_a_century_away() {
+        let now = Instant::now();
+        assert_eq!(later(now, SECOND), now + SECOND);
+        assert_eq!(later(now, Duration::MAX), now + 36_500 * 24 * 3600 * SECOND);
+    }
 }

@@ -60,5 +60,8 @@ mod tests {
         assert_eq!(kept.pop(), None);
         kept.push(Kind::Binary, vec![0; Kept::BYTES].into());
         assert!(!kept.has_room());
+        kept.pop();
+        kept.push(Kind::Binary, vec![0; Kept::BYTES - 1].into());
+        assert!(kept.has_room(), "what was taken counts no more");
     }
 }

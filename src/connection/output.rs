@@ -317,4 +317,73 @@ mod tests {
             prop_assert_eq!(wire, expected);
         }
     }
+
+    #[test]
+    fn nothing_is_lost_that_does_not_fit() {
+        for sizes in [[3000, 3000, 3000], [4096, 1, 8192], [1, 4095, 4097]] {
+            let (mut output, mut expected) = (Output::default(), Vec::new());
+            for (i, size) in (1..).zip(sizes) {
+                output.put_raw(&vec![i; size]);
+                expected.extend(vec![i; size]);
+            }
+            assert_eq!(output.chunk(), expected);
+        }
+    }
+
+    /// The length of the tail, and where in it what waits begins.
+    fn tail_after(first: usize, written: usize, second: usize) -> (usize, usize) {
+        let mut output = Output::default();
+        output.put_raw(&vec![1; first]);
+        output.advance(written);
+        output.put_raw(&vec![2; second]);
+        assert_eq!(output.remaining(), first - written + second);
+        (output.tail.len(), output.start)
+    }
+
+    #[test]
+    fn what_waits_moves_when_less_of_it_waits_than_was_written() {
+        assert_eq!(tail_after(4096, 2048, 2048), (4096, 0));
+        assert_eq!(tail_after(4096, 3000, 1000), (4096, 0));
+        assert_eq!(tail_after(4096, 2047, 2047), (8192, 2047), "it grows instead");
+        assert_eq!(tail_after(4096, 0, 1), (8192, 0), "and doubles");
+        assert_eq!(tail_after(4096, 0, 10_000), (14_096, 0));
+        assert_eq!(tail_after(1, 0, 1), (4096, 0));
+    }
+
+    #[test]
+    fn what_was_written_is_counted() {
+        let mut output = Output::default();
+        output.put_raw(b"abc");
+        output.insert(Bytes::from_static(b"def"));
+        output.advance(4);
+        assert_eq!((output.written(), output.remaining()), (4, 2));
+        output.put_raw(b"g");
+        output.advance(usize::MAX);
+        assert_eq!((output.written(), output.remaining()), (7, 0));
+        output.put_raw(b"abc");
+        output.advance(1);
+        output.advance(usize::MAX);
+        assert_eq!((output.written(), output.remaining()), (10, 0));
+    }
+
+    #[test]
+    fn what_is_dropped_was_not_written_and_what_is_taken_was() {
+        let mut output = Output::default();
+        output.put_raw(b"abc");
+        output.advance(1);
+        output.clear();
+        assert_eq!((output.written(), output.remaining()), (1, 0));
+        output.put_raw(b"defg");
+        output.insert(Bytes::from_static(b"hi"));
+        let mut taken = Output::take(&mut output);
+        assert_eq!(drain(&mut taken, 1), b"defghi");
+        assert_eq!((output.written(), output.remaining()), (1 + 6, 0));
+    }
+
+    #[test]
+    fn what_is_queued_is_not_shown() {
+        let mut output = Output::default();
+        output.put_raw(b"secret");
+        assert_eq!(format!("{output:?}"), "Output { remaining: 6, .. }");
+    }
 }

@@ -199,4 +199,11 @@ mod tests {
         assert_eq!(CloseFrame::decode(b"\x03\xE8\xFF"), Err(ProtocolError::InvalidCloseReason));
         assert_eq!(CloseFrame::decode(b"\x03\xE8\xE2\x82"), Err(ProtocolError::InvalidCloseReason));
     }
+
+    #[test]
+    fn a_code_is_a_number_with_a_name() {
+        assert_eq!((u16::from(CloseCode::NORMAL), CloseCode::from(1000)), (1000, CloseCode::NORMAL));
+        assert_eq!(format!("{:?} {0}", CloseCode::NORMAL), "CloseCode(1000 normal) 1000 normal");
+        assert_eq!(format!("{:?} {0}", CloseCode::new(4000)), "CloseCode(4000) 4000");
+    }
 }

@@ -277,4 +277,26 @@ mod tests {
             assert_eq!(Header::decode_by(&[b0, 0], rules), Err(ReservedBits), "{b0:x}");
         }
     }
+
+    #[test]
+    fn every_first_two_bytes_are_judged_for_either_role_and_between_fragments() {
+        for (role, is_masked) in [(Role::Server, true), (Role::Client, false)] {
+            for fragmented in [false, true] {
+                for (b0, b1) in (0..=u8::MAX).flat_map(|b0| [0, 5, 0x80, 0x85].map(|b1| (b0, b1))) {
+                    let expected = match (b0 & 0x0F, b0 & 0x80 != 0) {
+                        _ if b0 & 0x70 != 0 => Err(ReservedBits),
+                        (opcode @ (3..=7 | 11..), _) => Err(ReservedOpcode(opcode)),
+                        (8..=10, false) => Err(FragmentedControl),
+                        (0, _) if !fragmented => Err(UnexpectedContinuation),
+                        (1 | 2, _) if fragmented => Err(ExpectedContinuation),
+                        _ if is_masked && b1 & 0x80 == 0 => Err(UnmaskedFrame),
+                        _ if !is_masked && b1 & 0x80 != 0 => Err(MaskedFrame),
+                        (opcode, _) => Ok(Opcode::from_u4(opcode).unwrap()),
+                    };
+                    let rules = Rules { fragmented: Some(fragmented), ..Rules::of(role) };
+                    assert_eq!(rules.check(b0, b1), expected, "{b0:#x} {b1:#x} {role:?} {fragmented}");
+                }
+            }
+        }
+    }
 }

@@ -208,4 +208,22 @@ mod tests {
     fn a_character_that_is_cut_off_does_not_hide_a_text() {
         assert_eq!(log(b"\x01\x02a\xC3", 4), [r#"Text (to be continued), 2 bytes: "a"..."#]);
     }
+
+    #[test]
+    fn no_more_is_kept_than_the_preview() {
+        let mut inspector = Inspector::new();
+        let mut seen = inspector.inspect(b"\x82\xFE\x01\x2C\x01\x02\x03\x04");
+        for _ in 0..100 {
+            seen.extend(inspector.inspect(&[0; 3]));
+        }
+        let Some(Inspected::Frame { preview, .. }) = seen.pop() else { panic!("no frame") };
+        let expected: Vec<u8> = [1, 2, 3, 4].into_iter().cycle().take(Inspector::PREVIEW).collect();
+        assert_eq!((preview, seen.len()), (expected, 0));
+    }
+
+    #[test]
+    fn what_is_no_text_is_shown_as_bytes() {
+        assert_eq!(log(b"\x81\x03a\xFFb", 5), ["Text, 3 bytes: 61ff62"]);
+        assert_eq!(log(b"\x81\x02a\xC3", 4), [r#"Text, 2 bytes: "a"..."#]);
+    }
 }

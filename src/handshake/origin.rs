@@ -180,6 +180,10 @@ mod tests {
         assert!(!accepts(&policy, "a.example", Some("http://a.example"), false));
         assert!(!accepts(&policy, "a.example", Some("null"), false));
         assert!(accepts(&OriginPolicy::any(), "a.example", Some("null"), false));
+        let policy = policy.or("HTTP://B.example:80");
+        assert!(accepts(&policy, "a.example", Some("http://b.example"), false));
+        assert!(!accepts(&policy, "a.example", Some("http://a.example"), false));
+        assert!(accepts(&OriginPolicy::any().or("a"), "a.example", Some("http://b.example"), false));
     }
 
     #[test]

@@ -216,4 +216,24 @@ mod tests {
         }
         assert!(Rejection::new(StatusCode::SWITCHING_PROTOCOLS).is_err());
     }
+
+    #[test]
+    fn a_refusal_can_be_left_to_another_server() {
+        let rejection =
+            Rejection::new(StatusCode::NOT_FOUND).unwrap().header("x-a", "b").unwrap().body("nothing\n");
+        let response = rejection.to_response();
+        assert_eq!((response.status(), &response.body()[..]), (StatusCode::NOT_FOUND, &b"nothing\n"[..]));
+        assert_eq!((&response.headers()["x-a"], response.headers().len()), (&"b".parse().unwrap(), 1));
+    }
+
+    #[test]
+    fn a_short_text_is_shown_with_the_status() {
+        let with = |body: &[u8]| Rejection::new(StatusCode::NOT_FOUND).unwrap().body(body.to_vec());
+        assert_eq!(with(b"").to_string(), "404 Not Found");
+        assert_eq!(with(b"\xFF").to_string(), "404 Not Found");
+        assert_eq!(with(&[b'x'; 128]).to_string(), format!("404 Not Found ({})", "x".repeat(128)));
+        assert_eq!(with(&[b'x'; 129]).to_string(), "404 Not Found");
+        let shown = format!("{:?}", with(b"no"));
+        assert_eq!(shown, r#"Rejection { status: 404, headers: {}, body: b"no" }"#);
+    }
 }

@@ -393,4 +393,12 @@ mod tests {
     fn hc_14_an_international_host_needs_a_feature() {
         assert_eq!(Url::parse("ws://bücher.example/"), Err(UrlError::International));
     }
+
+    #[test]
+    fn its_parts_can_be_asked_for() {
+        for (url, secure, port) in [("ws://a.example/b", false, 80), ("wss://a.example:8443/b", true, 8443)] {
+            let url = Url::parse(url).unwrap();
+            assert_eq!((url.is_secure(), url.host(), url.port()), (secure, "a.example", port));
+        }
+    }
 }

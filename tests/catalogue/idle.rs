@@ -1,30 +1,22 @@
 //! What a connection holds of the heap while nothing comes: in the core, and over each front end.
 //!
-//! The connection itself counts too, as what stands in the list of them. What its thread keeps for all connections
+//! The connection itself counts too, in the box where it stands. What its thread keeps for all connections
 //! does not: it is there before the first is counted.
 
 use crate::memory;
 use crate::script::Script;
 use crate::support::wire::{frame, peer_key};
 use sansocket::{Agreement, Config, Connection, Role, blocking};
+use std::any::Any;
 use std::io::ErrorKind;
 #[cfg(any(feature = "tokio", feature = "futures"))]
 use std::{pin::pin, task};
 
 const ROLES: [Role; 2] = [Role::Client, Role::Server];
 
-/// What has received all there is, and waits for more.
-#[expect(dead_code, reason = "they are only held")]
-enum Idle {
-    /// Without its buffers: the core keeps the one that it reads into until it is told to
-    /// [release](Connection::release_buffers) it, and a front end tells it.
-    Core(Connection),
-    Blocking(blocking::WebSocket<Script>),
-    #[cfg(feature = "tokio")]
-    Tokio(sansocket::tokio::WebSocket<Script>),
-    #[cfg(feature = "futures")]
-    Futures(sansocket::futures::WebSocket<Script>),
-}
+/// What has received all there is, and waits for more: a connection, or a front end's. The core keeps the buffer that it
+/// reads into until it is told to [release](Connection::release_buffers) it, and a front end tells it.
+type Idle = Box<dyn Any>;
 
 type Open = fn(Connection, Script) -> Idle;
 
@@ -46,7 +38,7 @@ fn core(mut connection: Connection, mut script: Script) -> Idle {
     }
     memory::aside(|| drop(script));
     connection.release_buffers();
-    Idle::Core(connection)
+    Box::new(connection)
 }
 
 fn blocking(connection: Connection, script: Script) -> Idle {
@@ -54,7 +46,7 @@ fn blocking(connection: Connection, script: Script) -> Idle {
     while ws.read().is_ok() {}
     assert_eq!(ws.close_info(), None);
     memory::aside(|| drop(std::mem::take(ws.get_mut()))); // as if it were a socket
-    Idle::Blocking(ws)
+    Box::new(ws)
 }
 
 /// Reads until nothing comes.
@@ -72,14 +64,14 @@ macro_rules! read_all {
 fn tokio(connection: Connection, script: Script) -> Idle {
     let mut ws = sansocket::tokio::WebSocket::from_connection(script, connection);
     read_all!(ws);
-    Idle::Tokio(ws)
+    Box::new(ws)
 }
 
 #[cfg(feature = "futures")]
 fn futures(connection: Connection, script: Script) -> Idle {
     let mut ws = sansocket::futures::WebSocket::from_connection(script, connection);
     read_all!(ws);
-    Idle::Futures(ws)
+    Box::new(ws)
 }
 
 /// How many bytes each of so many connections holds once it has received this and waits for more.

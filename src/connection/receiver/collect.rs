@@ -187,3 +187,132 @@ impl Receiver {
         Ok(lend.then_some(Descriptor { kind, place: Place::Collected }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::{Agreement, Config};
+    use crate::frame::{Header, Opcode, Role};
+
+    fn client() -> Receiver {
+        Receiver::new(Role::Client, &Config::new(), &Agreement::new())
+    }
+
+    fn header(fin: bool, opcode: Opcode, len: usize) -> Vec<u8> {
+        let mut wire = Vec::new();
+        Header { fin, ..Header::new(opcode, len as u64) }.encode(&mut wire);
+        wire
+    }
+
+    /// Bytes collected, and bytes of room behind them, after these came.
+    fn after(receiver: &mut Receiver, bytes: &[u8]) -> (usize, usize) {
+        receiver.receive(bytes);
+        receiver.advance().unwrap();
+        (receiver.collected.len(), receiver.collected.room_len())
+    }
+
+    #[test]
+    fn a_whole_message_has_no_more_storage_than_its_bytes() {
+        let mut receiver = client();
+        receiver.receive(&header(true, Opcode::Binary, 400_000));
+        for come in [20_000, 60_000, 240_000] {
+            assert_eq!(after(&mut receiver, &vec![0; come]).1 > 0, come != 60_000, "{come}");
+        }
+        assert_eq!(after(&mut receiver, &[0; 80_000]), (400_000, 0));
+    }
+
+    #[test]
+    fn storage_grows_when_it_is_full_and_not_before() {
+        let mut receiver = client();
+        receiver.receive(&header(true, Opcode::Binary, 8192));
+        assert_eq!(after(&mut receiver, &[0; 1000]), (1000, 3000));
+        assert_eq!(after(&mut receiver, &[0; 3000]), (4000, 0));
+        assert_eq!(after(&mut receiver, &[0; 1]), (4001, 4191));
+    }
+
+    #[test]
+    fn storage_for_fragments_doubles() {
+        let mut receiver = client();
+        let (mut opcode, mut sizes) = (Opcode::Binary, Vec::new());
+        for _ in 0..1000 {
+            let frame = [header(false, opcode, 1000), vec![0; 1000]].concat();
+            let (len, room) = after(&mut receiver, &frame);
+            sizes.push(len + room);
+            opcode = Opcode::Continuation;
+        }
+        sizes.dedup();
+        assert!(sizes.len() <= 11, "{sizes:?}");
+    }
+
+    #[test]
+    fn what_is_kept_for_later_takes_its_storage_along() {
+        let mut receiver = client();
+        receiver.receive(&[header(false, Opcode::Binary, 1), vec![0]].concat());
+        receiver.receive(&[header(true, Opcode::Continuation, 1), vec![1]].concat());
+        let descriptor = receiver.advance().unwrap().unwrap();
+        receiver.keep(descriptor);
+        assert_eq!((receiver.collected.len(), receiver.collected.room_len()), (0, 0));
+    }
+
+    #[cfg(feature = "deflate")]
+    mod inflated {
+        use super::*;
+        use crate::deflate::{Deflate, Deflater};
+
+        fn client(max_message_size: u64) -> Receiver {
+            let agreement = Agreement::new().with_deflate(Deflate::new().params());
+            Receiver::new(Role::Client, &Config::new().max_message_size(max_message_size), &agreement)
+        }
+
+        /// Compressed messages, or parts of one, each in a frame.
+        fn frames(parts: &[(&[u8], bool)]) -> Vec<Vec<u8>> {
+            let params = Deflate::new().params();
+            let mut deflater = Deflater::agreed(None, Some(&params), Role::Server).unwrap();
+            let frames = parts.iter().enumerate().map(|(i, &(payload, fin))| {
+                let mut out = Vec::new();
+                deflater.deflate(payload, fin, &mut out);
+                let mut wire =
+                    header(fin, if i == 0 { Opcode::Binary } else { Opcode::Continuation }, out.len());
+                wire[0] |= if i == 0 { Header::RSV1 << 4 } else { 0 };
+                [wire, out].concat()
+            });
+            frames.collect()
+        }
+
+        #[test]
+        fn a_bomb_has_room_for_one_byte_too_many() {
+            let wire = frames(&[(&[0; 90_000], false), (&[0; 1_000_000], true)]);
+            let mut receiver = client(100_000);
+            let (len, _) = after(&mut receiver, &wire[0]);
+            assert_eq!(len, 90_000);
+            receiver.receive(&wire[1]);
+            // What `advance` does, but for giving the storage back.
+            let input = receiver.input.unread_mut().unwrap();
+            let (header, header_len) = Header::decode_by(input, receiver.rules).unwrap().unwrap();
+            let message = receiver.admit(&header).unwrap();
+            receiver.input.consume(header_len);
+            let frame = Frame { fin: true, key: None, remaining: header.payload_len };
+            receiver.phase = Phase::Payload(message, frame);
+            assert_eq!(receiver.collect_inflated(), Err(ProtocolError::MessageTooLarge));
+            assert!(receiver.collected.len() + receiver.collected.room_len() <= 100_001);
+        }
+
+        #[test]
+        fn the_first_storage_is_four_times_what_has_come() {
+            let mut receiver = client(100_000);
+            let wire = &frames(&[(&[7; 100], false)])[0];
+            let (len, room) = after(&mut receiver, wire);
+            assert_eq!((len, len + room), (100, Receiver::LEAST));
+
+            let mut state = 1_u32;
+            let noise: [u8; 3000] = std::array::from_fn(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                state.to_be_bytes()[0]
+            });
+            let mut receiver = client(100_000);
+            let wire = &frames(&[(&noise, false)])[0];
+            let (len, room) = after(&mut receiver, wire);
+            assert_eq!((len, len + room), (3000, 4 * (wire.len() - 4)));
+        }
+    }
+}

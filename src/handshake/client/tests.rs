@@ -201,6 +201,16 @@ fn hc_01_the_body_is_cut_off() {
 }
 
 #[test]
+fn hc_01_the_body_is_cut_off_wherever_it_is_cut() {
+    for first in [1, 60_000, MAX_BODY - 1] {
+        let mut handshake = handshake(&[]);
+        handshake.receive(b"HTTP/1.1 500 \r\n\r\n").unwrap();
+        handshake.receive(&vec![b'x'; first]).unwrap();
+        assert_eq!(http(handshake.receive(&[b'x'; MAX_BODY]).unwrap_err()).body().len(), MAX_BODY);
+    }
+}
+
+#[test]
 fn hc_01_what_came_of_a_refusal_in_time_is_reported() {
     let mut handshake = handshake(&[]);
     handshake.receive(b"HTTP/1.1 500 \r\n\r\nhel").unwrap();
@@ -454,4 +464,47 @@ fn both_sides_agree() {
     client.receive(&drain(accepted.output())).unwrap();
     let (opened, _) = client.open().unwrap();
     assert_eq!((opened.protocol(), accepted.protocol()), (Some("b"), Some("b")));
+}
+
+#[test]
+fn a_handshake_knows_its_response_and_its_deadline() {
+    let timeout = Duration::from_secs(7);
+    let mut handshake = Handshake::with_nonce(request(), Config::new().handshake_timeout(timeout), *NONCE);
+    assert_eq!(handshake.timeout(), timeout);
+    assert!(handshake.response().is_none());
+    assert_eq!(format!("{handshake:?}").split_once(',').unwrap().0, r#"Handshake { state: "Head""#);
+    assert_eq!(handshake.receive(R101.as_bytes()).unwrap().unwrap().status(), 101);
+    assert_eq!(handshake.response().unwrap().headers()["upgrade"], "websocket");
+    assert_eq!(format!("{handshake:?}").split_once(',').unwrap().0, r#"Handshake { state: "Open""#);
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn hc_07_what_was_offered_may_be_answered_once() {
+    let outcome = |lines: &str| {
+        let config = Config::new().deflate(Deflate::new());
+        let mut handshake = Handshake::with_nonce(request(), config, *NONCE);
+        handshake.receive(&and(lines)).map(|_| ())?;
+        Ok::<_, HandshakeError>(handshake.open()?.0.extensions().to_owned())
+    };
+    let line = "Sec-WebSocket-Extensions: permessage-deflate";
+    assert_eq!(outcome(line).unwrap(), "permessage-deflate");
+    assert_eq!(outcome("X: y").unwrap(), "");
+    for lines in [
+        format!("{line}\r\n{line}"),
+        format!("{line}, permessage-deflate"),
+        format!("{line}\r\nSec-WebSocket-Extensions:"),
+        format!("{line}\r\nSec-WebSocket-Extensions: x"),
+        "Sec-WebSocket-Extensions: x".into(),
+        "Sec-WebSocket-Extensions:".into(),
+        "Sec-WebSocket-Extensions: ,".into(),
+    ] {
+        assert!(matches!(outcome(&lines), Err(HandshakeError::Extension(_))), "{lines}");
+    }
+}
+
+#[test]
+fn the_protocols_can_be_asked_for_in_their_order() {
+    let request = request().protocol("b").unwrap().protocol("a").unwrap();
+    assert!(request.protocols().eq(["b", "a"]));
 }

@@ -87,3 +87,26 @@ fn hs_40_an_answer_has_no_field_of_the_handshake() {
         assert!(matches!(error, HandshakeError::Field(FieldError::Reserved(_))), "{name}");
     }
 }
+
+#[cfg(feature = "deflate")]
+#[test]
+fn the_first_offer_of_compression_that_can_be_met_is_answered() {
+    let agreed = |offered: &str, own: Option<Deflate>| {
+        let mut request = request();
+        request.headers_mut().insert("sec-websocket-extensions", offered.parse().unwrap());
+        let offer = Offer::from_request(&request).unwrap();
+        let (response, agreement) = offer.accept(Answer::new().protocol(None).deflate(own)).unwrap();
+        let line = response.headers().get("sec-websocket-extensions").map(|line| line.to_str().unwrap());
+        assert_eq!(line.unwrap_or_default(), agreement.extensions());
+        assert_eq!(line.is_some(), agreement.deflate().is_some());
+        agreement.extensions().to_owned()
+    };
+    let own = || Some(Deflate::new());
+    assert_eq!(agreed("permessage-deflate", own()), "permessage-deflate");
+    assert_eq!(agreed("permessage-deflate", None), "");
+    assert_eq!(agreed("x-deflate, deflate-frame", own()), "");
+    assert_eq!(
+        agreed("x, permessage-deflate; y, permessage-deflate; server_no_context_takeover", own()),
+        "permessage-deflate; server_no_context_takeover"
+    );
+}

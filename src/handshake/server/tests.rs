@@ -397,6 +397,8 @@ fn hs_30_a_large_head_is_431() {
     assert_eq!(padded(MAX_HEAD).len(), MAX_HEAD);
     accepted(padded(16_000));
     accepted(padded(MAX_HEAD));
+    accepted([b"\r\n", &padded(MAX_HEAD)[..]].concat()); // an empty line in front does not count
+    refused(431, [b"\r\n", &padded(MAX_HEAD + 1)[..]].concat());
     refused(431, padded(MAX_HEAD + 1));
     refused(431, padded(17_000));
     refused(431, ["GET /", &"a".repeat(20 << 10)].concat());
@@ -595,4 +597,29 @@ fn a_request_with_one_wrong_byte_is_accepted_or_refused_whatever_the_delivery() 
             assert!(["101", "400", "405", "426", "431"].contains(&&answer[9..12]), "{answer}");
         }
     }
+}
+
+#[test]
+fn what_can_be_no_request_is_refused_at_its_first_byte() {
+    for byte in [0x00, 0x16, b' ', b'\n', b'<', 0x80] {
+        let mut handshake = Handshake::new(Options::new());
+        assert!(matches!(handshake.receive(&[byte]), Err(HandshakeError::Rejected(_))), "{byte:#x}");
+        assert!(drain(handshake.output()).starts_with(b"HTTP/1.1 400 "));
+    }
+}
+
+#[test]
+fn a_handshake_knows_its_request_and_its_configuration() {
+    let timeout = Duration::from_secs(7);
+    let options = Options::new().config(Config::new().handshake_timeout(timeout)).protocols(["a"]);
+    let mut handshake = Handshake::new(options);
+    assert_eq!(handshake.timeout(), timeout);
+    assert!(handshake.request().is_none() && handshake.offer().is_none());
+    assert!(format!("{handshake:?}").starts_with(r#"Handshake { state: "Head", options: "#));
+    handshake.receive(&and("Sec-WebSocket-Protocol: a\r\nCookie: secret")).unwrap();
+    assert_eq!(handshake.request().unwrap().uri(), "/chat");
+    let shown = format!("{handshake:?}");
+    assert!(shown.starts_with(r#"Handshake { state: "Request", options: "#) && !shown.contains("secret"));
+    let (connection, _) = handshake.accept().unwrap();
+    assert_eq!(connection.protocol(), Some("a"));
 }

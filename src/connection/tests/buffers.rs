@@ -1,0 +1,130 @@
+//! Memory that comes and goes with the data.
+
+use super::*;
+
+#[test]
+fn a_lent_buffer_is_used_and_taken_back() {
+    let mut server = server();
+    assert!(server.receiver.wants_buffer());
+    let buffer = vec![0; Input::SIZE];
+    let address = buffer.as_ptr();
+    server.receiver.give_buffer(buffer);
+    assert!(!server.receiver.wants_buffer());
+    assert_eq!(server.input().as_ptr(), address);
+    server.receive(&masked(true, Opcode::Text, b"Hello")[..4]);
+    let taken = server.receiver.take_buffer();
+    assert_eq!((taken.as_ptr(), taken.len()), (address, Input::SIZE));
+    assert!(server.receiver.wants_buffer(), "a remainder is no buffer");
+    server.receiver.give_buffer(taken);
+    assert_eq!(server.receiver.progress().unfinished, Some(0));
+    server.receive(&masked(true, Opcode::Text, b"Hello")[4..]);
+    assert_eq!(events(&mut server), Ok(vec!["text Hello".into()]));
+}
+
+#[test]
+fn no_buffer_is_wanted_while_a_message_is_read_into_its_own_storage() {
+    let mut server = server();
+    let wire = masked(true, Opcode::Binary, &[7; 100_000]);
+    server.receive(&wire[..50_000]);
+    events(&mut server).unwrap();
+    server.receiver.take_buffer();
+    assert!(!server.receiver.wants_buffer());
+    server.receive(&wire[50_000..]);
+    assert_eq!(events(&mut server), Ok(vec!["binary 100000".into()]));
+    assert!(server.receiver.wants_buffer());
+}
+
+#[test]
+fn the_output_takes_a_buffer_only_while_it_has_none() {
+    let mut server = server();
+    assert!(!server.sender.has_buffer());
+    let buffer = vec![0; 1000];
+    let address = buffer.as_ptr();
+    server.sender.give_buffer(buffer);
+    assert!(server.sender.has_buffer());
+    server.sender.give_buffer(vec![0; 2000]);
+    server.send("Hello").unwrap();
+    assert_eq!(server.output().chunk().as_ptr(), address);
+    assert_eq!(server.sender.take_buffer(), None, "something waits");
+    assert_eq!(written(&mut server), b"\x81\x05Hello");
+    let taken = server.sender.take_buffer().unwrap();
+    assert_eq!(taken.as_ptr(), address);
+    assert!(!server.sender.has_buffer());
+}
+
+/// The address of what a message of so many bytes is lent at, and of what the caller keeps of it.
+fn addresses(opcode: Opcode, size: usize) -> (*const u8, *const u8) {
+    let mut server = server();
+    let half = size / 2;
+    server.receive(&masked(false, opcode, &vec![b'x'; half]));
+    server.receive(&masked(true, Opcode::Continuation, &vec![b'x'; size - half]));
+    match server.poll_event().unwrap() {
+        Some(Event::Text(text)) => (text.as_ptr(), text.into_utf8_bytes().as_ptr()),
+        Some(Event::Binary(payload)) => (payload.as_ptr(), payload.into_bytes().as_ptr()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_small_message_leaves_its_storage_for_the_next() {
+    for opcode in [Opcode::Text, Opcode::Binary] {
+        let (lent, kept) = addresses(opcode, 4 << 10);
+        assert_ne!(lent, kept, "{opcode:?}: copied");
+        let (lent, kept) = addresses(opcode, (4 << 10) + 1);
+        assert_eq!(lent, kept, "{opcode:?}: taken along");
+    }
+}
+
+#[test]
+fn a_connection_that_has_failed_holds_nothing() {
+    let mut server = server();
+    server.receive(&masked(false, Opcode::Binary, &[0; 300]));
+    server.receive(&masked(true, Opcode::Text, b"no"));
+    assert_eq!(events(&mut server), Err(ProtocolError::ExpectedContinuation));
+    let shown = format!("{:?}", server.receiver);
+    assert!(shown.contains("unread: 0") && shown.contains("collected: 0"), "{shown}");
+}
+
+#[test]
+fn room_comes_as_long_as_a_message_lacks_something() {
+    let wire = masked(true, Opcode::Text, &[b'x'; 500_000]);
+    let mut server = server();
+    let (mut rest, mut reads) = (&wire[..], 0);
+    while !rest.is_empty() {
+        let room = server.input();
+        assert!(!room.is_empty(), "after {reads} reads");
+        let n = room.len().min(rest.len());
+        room[..n].copy_from_slice(&rest[..n]);
+        server.filled(n).unwrap();
+        rest = &rest[n..];
+        reads += 1;
+        if rest.is_empty() {
+            assert_eq!(events(&mut server).unwrap()[0].len(), 5 + 500_000);
+        } else {
+            assert_eq!(events(&mut server), Ok(vec![]));
+        }
+    }
+    assert!(reads <= 4, "{reads}: all in four times what has come");
+}
+
+#[test]
+fn no_more_is_reserved_than_a_frame_lacks_or_came_four_times() {
+    let wire = masked(true, Opcode::Binary, &[7; 400_000]);
+    let mut server = server();
+    for (piece, room) in [(0..20_000, 59_958), (20_000..79_958, 239_836), (79_958..319_794, 80_220)] {
+        server.receive(&wire[piece.clone()]);
+        events(&mut server).unwrap();
+        assert_eq!(server.input().len(), room, "after {piece:?}");
+    }
+}
+
+#[test]
+fn a_frame_is_read_alone_while_it_lacks_much() {
+    for (missing, room) in [(8193, 8193), (8192, Input::SIZE), (1, Input::SIZE)] {
+        let wire = masked(true, Opcode::Binary, &[7; 30_000]);
+        let mut server = server();
+        server.receive(&wire[..wire.len() - missing]);
+        events(&mut server).unwrap();
+        assert_eq!(server.input().len(), room, "{missing} missing");
+    }
+}
