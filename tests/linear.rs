@@ -7,7 +7,7 @@
 //! is a failure. `cargo test --test linear -- --nocapture` prints the numbers.
 //!
 //! Pieces of one byte end at 256 KiB or 1 MiB, where 16 MiB would take minutes: callgrind is some fifty times slower
-//! than the processor. Heads end at their limit of 16 KiB, behind which the work must not grow at all. SOCKS is not
+//! than the processor. With `SANSOCKET_CALLGRIND=all` they go on to 16 MiB. Heads end at their limit of 16 KiB, behind which the work must not grow at all. SOCKS is not
 //! here, because an answer of its has at most 262 bytes; headers of frames and Close frames have 14 and 125.
 
 use std::env;
@@ -45,6 +45,21 @@ enum Growth {
     Bounded(&'static [usize]),
 }
 
+impl Growth {
+    /// The sizes, up to 16 MiB if that was asked for and the row is about so many bytes.
+    fn sizes(&self) -> Vec<usize> {
+        let (Self::Linear(sizes) | Self::Bounded(sizes)) = *self;
+        let mut sizes = sizes.to_vec();
+        let is_long = sizes.iter().any(|&size| size >= 256 * KIB);
+        if is_long && env::var_os("SANSOCKET_CALLGRIND").is_some_and(|which| which == "all") {
+            sizes.extend([4 * MIB, 16 * MIB]);
+            sizes.sort_unstable();
+            sizes.dedup();
+        }
+        sizes
+    }
+}
+
 /// What is counted.
 type Work = Box<dyn FnOnce()>;
 
@@ -61,7 +76,7 @@ fn do_what_is_counted(work: Work) {
 }
 
 fn check(test: &str, growth: &Growth, make: fn(usize) -> Work) {
-    let (Growth::Linear(sizes) | Growth::Bounded(sizes)) = *growth;
+    let sizes = &growth.sizes()[..];
     let has_valgrind = || Command::new("valgrind").arg("--version").stdout(Stdio::null()).status().is_ok();
     if env::var_os(COUNTED).is_some() || !has_valgrind() {
         sizes.iter().for_each(|&size| do_what_is_counted(make(size)));

@@ -7,6 +7,7 @@ use crate::support::choices::Choices;
 use crate::support::delivery::Delivery;
 use crate::support::wire::{close_payload, frame, peer_key};
 use sansocket::Role;
+use sansocket::frame::inspect::{Inspected, Inspector};
 
 /// More than this is not generated.
 const LONGEST: usize = 100_000;
@@ -25,6 +26,15 @@ pub(super) fn run(role: Role, data: &[u8]) {
     received::alike(&reference, &wire, &ways).unwrap();
     received::judged(&reference, &wire, Delivery::Whole, Way::Receive).unwrap();
     received::streamed(&reference, &wire, delivery, Way::Mixed(seed)).unwrap();
+    let log = logged(&wire, Delivery::Whole);
+    assert_eq!(log, logged(&wire, delivery));
+    assert!(log.iter().all(|frame| !frame.to_string().is_empty()));
+}
+
+/// The wire log of what comes.
+fn logged(wire: &[u8], delivery: Delivery) -> Vec<Inspected> {
+    let mut inspector = Inspector::new();
+    delivery.pieces(wire).into_iter().flat_map(|piece| inspector.inspect(piece)).collect()
 }
 
 fn limits(role: Role, choices: &mut Choices<'_>) -> Reference {
