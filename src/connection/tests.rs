@@ -54,6 +54,16 @@ fn masked(fin: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     wire
 }
 
+/// A server that has pinged a silent client after this interval, when that was, and the ping.
+fn pinged(interval: Duration, timeout: Duration) -> (Connection, Instant, Vec<u8>) {
+    let (start, keepalive) = (Instant::now(), Keepalive { interval, timeout });
+    let mut server = Connection::new(Role::Server, Config::new().keepalive(keepalive));
+    server.handle_timeout(start);
+    server.handle_timeout(start + interval);
+    let ping = written(&mut server);
+    (server, start + interval, ping)
+}
+
 #[test]
 fn messages_of_every_size_arrive_whole_and_byte_by_byte() {
     for size in [0, 1, 125, 126, 4096, 8 << 10, (8 << 10) + 1, 0xFFFF, 0x1_0000, 300_000] {

@@ -61,15 +61,11 @@ fn a_part_that_is_kept_ends_before_the_character_that_is_cut_off() {
 
 #[test]
 fn a_pong_that_was_read_ahead_answers_the_keepalive() {
-    let (now, second) = (Instant::now(), Duration::from_secs(1));
-    let keepalive = Keepalive { interval: 10 * second, timeout: 3 * second };
-    let mut server = Connection::new(Role::Server, Config::new().keepalive(keepalive));
-    server.handle_timeout(now);
-    server.handle_timeout(now + 10 * second);
-    let ping = written(&mut server);
+    let second = Duration::from_secs(1);
+    let (mut server, now, ping) = pinged(10 * second, 3 * second);
     server.receive(&masked(true, Opcode::Pong, &ping[2..]));
     assert_eq!(read_ahead(&mut server), 1);
-    server.handle_timeout(now + 12 * second);
+    server.handle_timeout(now + 2 * second);
     assert_eq!(server.round_trip_time(), Some(2 * second));
 }
 

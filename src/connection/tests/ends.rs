@@ -24,33 +24,23 @@ fn what_was_abandoned_stays_so() {
 
 #[test]
 fn a_half_takes_note_of_a_pong() {
-    let (now, second) = (Instant::now(), Duration::from_secs(1));
-    let keepalive = Keepalive { interval: 10 * second, timeout: 3 * second };
-    let mut server = Connection::new(Role::Server, Config::new().keepalive(keepalive));
-    server.handle_timeout(now);
-    server.handle_timeout(now + 10 * second);
-    let ping = written(&mut server);
+    let second = Duration::from_secs(1);
+    let (mut server, now, ping) = pinged(10 * second, 3 * second);
     let (receiver, sender) = server.halves();
     receiver.receive(&masked(true, Opcode::Pong, &ping[2..]));
     sender.answer(&receiver.poll_event().unwrap().unwrap());
-    server.handle_timeout(now + 11 * second);
+    server.handle_timeout(now + second);
     assert_eq!(server.round_trip_time(), Some(second));
 }
 
 #[test]
 fn a_peer_that_takes_nothing_is_given_up_though_it_says_something() {
-    let (now, second) = (Instant::now(), Duration::from_secs(1));
-    let keepalive = Keepalive { interval: 10 * second, timeout: 3 * second };
-    let mut server = Connection::new(Role::Server, Config::new().keepalive(keepalive));
-    server.handle_timeout(now);
-    server.handle_timeout(now + 10 * second); // a ping
+    let second = Duration::from_secs(1);
+    let (mut server, now, _) = pinged(10 * second, 3 * second);
+    server.send("not taken").unwrap();
     server.receive(&masked(true, Opcode::Text, b"not polled"));
-    let deadline = now + 14 * second;
-    assert_eq!(
-        server.handle_timeout(now + 11 * second),
-        Some(deadline),
-        "a message on its way delays a pong"
-    );
+    let deadline = now + 4 * second;
+    assert_eq!(server.handle_timeout(now + second), Some(deadline), "a message on its way delays a pong");
     assert_eq!(
         server.handle_timeout_while(false, deadline),
         Some(deadline),

@@ -57,37 +57,30 @@ fn keepalive_finds_a_dead_peer() {
 
 #[test]
 fn the_round_trip_time_is_the_pongs_whatever_comes_before_it() {
-    let (now, second) = (Instant::now(), Duration::from_secs(1));
-    let keepalive = Keepalive { interval: 10 * second, timeout: 10 * second };
-    let mut server = Connection::new(Role::Server, Config::new().keepalive(keepalive));
-    server.handle_timeout(now);
-    server.handle_timeout(now + 10 * second);
-    let ping = written(&mut server);
+    let second = Duration::from_secs(1);
+    let (mut server, now, ping) = pinged(10 * second, 10 * second);
     server.receive(&masked(true, Opcode::Text, b"first"));
     events(&mut server).unwrap();
-    server.handle_timeout(now + 11 * second);
+    server.handle_timeout(now + second);
     server.receive(&masked(true, Opcode::Pong, &ping[2..]));
     events(&mut server).unwrap();
-    server.handle_timeout(now + 12 * second);
+    server.handle_timeout(now + 2 * second);
     assert_eq!(server.round_trip_time(), Some(2 * second));
 }
 
 /// §5.5.3: "the endpoint MAY elect to send a Pong frame for only the most recently processed Ping frame."
 #[test]
 fn a_peer_may_answer_the_applications_ping_instead_of_the_keepalives() {
-    let (now, second) = (Instant::now(), Duration::from_secs(1));
-    let keepalive = Keepalive { interval: 30 * second, timeout: 10 * second };
-    let mut server = Connection::new(Role::Server, Config::new().keepalive(keepalive));
-    server.handle_timeout(now);
-    server.handle_timeout(now + 30 * second);
+    let second = Duration::from_secs(1);
+    let (mut server, now, _) = pinged(30 * second, 10 * second);
     server.ping(b"newer").unwrap();
     written(&mut server);
     server.receive(&masked(true, Opcode::Pong, b"newer"));
     events(&mut server).unwrap();
-    assert_eq!(server.handle_timeout(now + 33 * second), Some(now + 63 * second));
+    assert_eq!(server.handle_timeout(now + 3 * second), Some(now + 33 * second));
     assert_eq!(server.round_trip_time(), None);
-    server.handle_timeout(now + 63 * second);
-    server.handle_timeout(now + 73 * second);
+    server.handle_timeout(now + 33 * second);
+    server.handle_timeout(now + 43 * second);
     assert_eq!(events(&mut server), Err(ProtocolError::PongTimeout));
 }
 
