@@ -333,7 +333,8 @@ impl Connection {
         }
     }
 
-    /// How the connection ended or is ending; `None` while it is open.
+    /// How the connection ended or is ending; `None` while it is open, and until an event or an error has told
+    /// of the end.
     pub fn close_info(&self) -> Option<&CloseInfo> {
         self.sender.close_info()
     }
