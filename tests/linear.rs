@@ -46,11 +46,11 @@ enum Growth {
 }
 
 impl Growth {
-    /// The sizes, up to 16 MiB if that was asked for and the row is about so many bytes.
-    fn sizes(&self) -> Vec<usize> {
+    /// The sizes, up to 16 MiB if that was asked for and the row is about so many single bytes.
+    fn sizes(&self, test: &str) -> Vec<usize> {
         let (Self::Linear(sizes) | Self::Bounded(sizes)) = *self;
         let mut sizes = sizes.to_vec();
-        let is_long = sizes.iter().any(|&size| size >= 256 * KIB);
+        let is_long = test.contains("in_bytes") && sizes.iter().any(|&size| size >= 256 * KIB);
         if is_long && env::var_os("SANSOCKET_CALLGRIND").is_some_and(|which| which == "all") {
             sizes.extend([4 * MIB, 16 * MIB]);
             sizes.sort_unstable();
@@ -76,7 +76,7 @@ fn do_what_is_counted(work: Work) {
 }
 
 fn check(test: &str, growth: &Growth, make: fn(usize) -> Work) {
-    let sizes = &growth.sizes()[..];
+    let sizes = &growth.sizes(test)[..];
     let has_valgrind = || Command::new("valgrind").arg("--version").stdout(Stdio::null()).status().is_ok();
     if env::var_os(COUNTED).is_some() || !has_valgrind() {
         sizes.iter().for_each(|&size| do_what_is_counted(make(size)));
