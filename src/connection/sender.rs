@@ -522,7 +522,7 @@ impl Sender {
     /// The same for one that the receiver keeps, so that it is not answered again when it is lent.
     pub(crate) fn answer_ping_ahead(&mut self, payload: &[u8]) {
         self.answer_ping(payload);
-        self.answered_ahead += 1;
+        self.answered_ahead = self.answered_ahead.saturating_add(1);
     }
 
     /// A ping is lent: whether it is the next of those that were answered before.
