@@ -1,0 +1,49 @@
+//! The load generator: one thread, TCP, frames that were made before, epoll. It spins and never sleeps, so a
+//! server never pays for waking it; `busy` says for what share of the time it had something to do.
+//!
+//! ```text
+//! load echo      --port N --pid N [--connections N] [--size N] [--ahead N] [--kind binary|text|json]
+//!                [--deflate OFFER] [--warm SECONDS] [--seconds SECONDS]
+//! load handshake --port N --pid N [--connections N] [--count N]
+//! load idle      --port N --pid N [--connections N] [--size N] [--deflate OFFER]
+//! ```
+//!
+//! It prints one line of JSON.
+
+mod accounts;
+mod answers;
+mod arguments;
+mod client;
+mod echo;
+mod handshake;
+mod histogram;
+mod idle;
+mod traffic;
+mod verify;
+
+use arguments::Arguments;
+use harness::Failure;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(line) => {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            println!(r#"{{"error":{:?}}}"#, error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<String, Failure> {
+    let arguments = Arguments::read()?;
+    match arguments.command.as_str() {
+        "echo" => echo::measure(&arguments),
+        "handshake" => handshake::measure(&arguments),
+        "idle" => idle::measure(&arguments),
+        other => Err(format!("there is no {other}").into()),
+    }
+}

@@ -1,0 +1,100 @@
+"""Which rows there are: every program of a package in rows/, a server for node, and those that are named."""
+
+import dataclasses
+import json
+import pathlib
+import shlex
+import shutil
+import subprocess
+import sys
+
+
+@dataclasses.dataclass
+class Row:
+    name: str
+    # The server's command line, without port and settings.
+    serve: list[str]
+    # A program that also works in memory.
+    codec: str | None
+    # Arguments for each setting of compression; what is only `--deflate` has the empty name.
+    deflate: dict[str, list[str]]
+    # A burst is answered by one flush, where without it each message is.
+    batch: bool = False
+
+
+def find(here, options):
+    metadata = cargo_metadata(here)
+    release = pathlib.Path(metadata["target_directory"]) / "release"
+    packages = [package for package in metadata["packages"] if package["name"].startswith("row-")]
+    options.load = str(release / "load")
+    if not options.no_build:
+        build(here, "load", required=True)
+    found = []
+    for package in sorted(packages, key=lambda package: package["name"]):
+        programs = [target["name"] for target in package["targets"] if "bin" in target["kind"]]
+        if options.rows and not any(is_wanted(name, options.rows) for name in programs):
+            continue
+        if not options.no_build:
+            build(here, package["name"])
+        for name in programs:
+            if (release / name).exists():
+                found += rows_of(str(release / name))
+            else:
+                print(f"skipped: {name} is not built", file=sys.stderr)
+    found += node(here) + [extra(server) for server in options.server]
+    return [row for row in found if not options.rows or is_wanted(row.name, options.rows)]
+
+
+def is_wanted(name, names):
+    return name in names or name.removesuffix(" (batch)") in names
+
+
+def build(here, package, required=False):
+    """Each by itself: cargo unites the features of what is built together."""
+    command = ["cargo", "build", "--release", "--locked", "--quiet", "--package", package]
+    if subprocess.run(command, cwd=here).returncode != 0:
+        if required:
+            sys.exit(f"{package} cannot be built")
+        print(f"skipped: {package} cannot be built", file=sys.stderr)
+
+
+def rows_of(program):
+    about = json.loads(subprocess.run([program, "about"], capture_output=True, text=True, check=True).stdout)
+    name, serve = about["name"], [program, "serve"]
+    deflate = {setting: ["--deflate", setting] for setting in about["deflate"]}
+    found = [Row(name, serve, program if about["codec"] else None, deflate)]
+    if about["batch"]:
+        found.append(Row(f"{name} (batch)", [*serve, "--batch"], None, {}, batch=True))
+    return found
+
+
+def node(here):
+    """npm's `ws`, where the interop suite has installed it."""
+    if not shutil.which("node"):
+        print("skipped: ws (there is no node)", file=sys.stderr)
+    elif not (here / "../../tests/interop/node_modules/ws").exists():
+        print("skipped: ws (npm ci in tests/interop installs it)", file=sys.stderr)
+    else:
+        return [Row("ws (node)", ["node", str(here / "node/echo.mjs")], None, {"": ["--deflate"]})]
+    return []
+
+
+def extra(server):
+    name, _, command = server.partition("=")
+    return Row(name, shlex.split(command), None, {"": ["--deflate"]})
+
+
+def versions(here):
+    """Of the crates that are measured."""
+    packages = {package["id"]: package for package in cargo_metadata(here, [])["packages"]}
+    measured = set()
+    for package in packages.values():
+        if package["name"].startswith("row-"):
+            measured |= {package["name"].removeprefix("row-")}
+            measured |= {"mio", "smol", "tokio"} if package["name"] == "row-sansocket" else set()
+    return {p["name"]: p["version"] for p in packages.values() if p["name"] in measured}
+
+
+def cargo_metadata(here, flags=("--no-deps",)):
+    command = ["cargo", "metadata", "--locked", "--format-version", "1", *flags]
+    return json.loads(subprocess.run(command, cwd=here, capture_output=True, text=True, check=True).stdout)

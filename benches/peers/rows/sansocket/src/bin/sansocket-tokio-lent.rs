@@ -1,0 +1,81 @@
+//! The front end for tokio: `read_with` lends each message, which is queued without being owned.
+
+use harness::{Codec, Echo, Endless, Failure, Options, Role, Sample};
+use row_sansocket::{DEFLATE, open, options, outgoing};
+use sansocket::handshake::server;
+use sansocket::tokio::{WebSocket, accept_with};
+use sansocket::{Error, Event};
+use std::net::TcpListener;
+use std::sync::Arc;
+use tokio::net::TcpStream;
+
+struct Row;
+
+impl Echo for Row {
+    const NAME: &'static str = "sansocket-tokio-lent";
+    const DEFLATE: &'static [&'static str] = DEFLATE;
+
+    fn serve(listener: TcpListener, how: Options) -> Result<(), Failure> {
+        let options = options(&how)?;
+        harness::tasks(listener, move |stream| {
+            let echoing = echo(stream, Arc::clone(&options));
+            // How a connection ends is for the generator to judge.
+            async { drop(echoing.await) }
+        })
+    }
+}
+
+async fn echo(stream: TcpStream, options: Arc<server::Options>) -> Result<(), Error> {
+    let mut ws = accept_with(stream, options).await?;
+    loop {
+        let queued = ws.read_with(|event, sender| {
+            match event {
+                Event::Text(text) => sender.send(&*text)?,
+                Event::Binary(payload) => sender.send(&*payload)?,
+                _ => {}
+            }
+            Ok::<_, Error>(sender.buffered_amount())
+        });
+        match queued.await?.transpose()? {
+            // A peer that sends and does not read is not to fill the queue.
+            Some(HIGH..) => ws.flush().await?,
+            Some(_) => {}
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Bytes: half of what the queue takes by default.
+const HIGH: usize = 512 << 10;
+
+impl Codec for Row {
+    fn decode(stream: Endless, count: usize) -> Result<usize, Failure> {
+        harness::block_on(async {
+            let mut ws = WebSocket::from_connection(stream, open(Role::Server));
+            let mut bytes = 0;
+            for _ in 0..count {
+                let length = ws.read_with(|event, _| match event {
+                    Event::Text(text) => text.len(),
+                    Event::Binary(payload) => payload.len(),
+                    _ => 0,
+                });
+                bytes += length.await?.ok_or("the stream has ended")?;
+            }
+            Ok(bytes)
+        })
+    }
+
+    fn encode(stream: Endless, role: Role, message: &Sample, count: usize) -> Result<(), Failure> {
+        harness::block_on(async {
+            let mut ws = WebSocket::from_connection(stream, open(role));
+            for _ in 0..count {
+                ws.send(outgoing(message)).await?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn main() -> Result<(), Failure> {
+    harness::echo_and_codec::<Row>()
+}

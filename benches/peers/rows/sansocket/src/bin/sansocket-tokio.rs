@@ -1,0 +1,61 @@
+//! The front end for tokio: `read`, then `feed`.
+
+use harness::{Codec, Echo, Endless, Failure, Options, Role, Sample};
+use row_sansocket::{DEFLATE, length, open, options, outgoing};
+use sansocket::Error;
+use sansocket::handshake::server;
+use sansocket::tokio::{WebSocket, accept_with};
+use std::net::TcpListener;
+use std::sync::Arc;
+use tokio::net::TcpStream;
+
+struct Row;
+
+impl Echo for Row {
+    const NAME: &'static str = "sansocket-tokio";
+    const DEFLATE: &'static [&'static str] = DEFLATE;
+
+    fn serve(listener: TcpListener, how: Options) -> Result<(), Failure> {
+        let options = options(&how)?;
+        harness::tasks(listener, move |stream| {
+            let echoing = echo(stream, Arc::clone(&options));
+            // How a connection ends is for the generator to judge.
+            async { drop(echoing.await) }
+        })
+    }
+}
+
+async fn echo(stream: TcpStream, options: Arc<server::Options>) -> Result<(), Error> {
+    let mut ws = accept_with(stream, options).await?;
+    while let Some(message) = ws.read().await? {
+        ws.feed(message).await?;
+    }
+    Ok(())
+}
+
+impl Codec for Row {
+    fn decode(stream: Endless, count: usize) -> Result<usize, Failure> {
+        harness::block_on(async {
+            let mut ws = WebSocket::from_connection(stream, open(Role::Server));
+            let mut bytes = 0;
+            for _ in 0..count {
+                bytes += length(ws.read().await?)?;
+            }
+            Ok(bytes)
+        })
+    }
+
+    fn encode(stream: Endless, role: Role, message: &Sample, count: usize) -> Result<(), Failure> {
+        harness::block_on(async {
+            let mut ws = WebSocket::from_connection(stream, open(role));
+            for _ in 0..count {
+                ws.send(outgoing(message)).await?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn main() -> Result<(), Failure> {
+    harness::echo_and_codec::<Row>()
+}
