@@ -163,16 +163,35 @@ impl Connection {
         {
             return self.lend_kept(descriptor);
         }
-        match self.advance()? {
+        if let Some(descriptor) = self.advance_fast() {
+            return self.lend(descriptor).map(|(event, _)| Some(event));
+        }
+        match self.advance_slowly()? {
             Some(descriptor) => self.lend(descriptor).map(|(event, _)| Some(event)),
             None => Ok(None),
         }
     }
 
     /// Finds the next event, and answers it if it wants an answer.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn advance(&mut self) -> Result<Option<Descriptor>, ProtocolError> {
-        match self.receiver.advance() {
+        match self.advance_fast() {
+            None if self.receiver.rests() => Ok(None),
+            None => self.advance_slowly(),
+            found => Ok(found),
+        }
+    }
+
+    /// Finds the next event if it is a whole message in the receive buffer: see [`Receiver`].
+    #[inline(always)]
+    pub(crate) fn advance_fast(&mut self) -> Option<Descriptor> {
+        self.receiver.advance_fast()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn advance_slowly(&mut self) -> Result<Option<Descriptor>, ProtocolError> {
+        match self.receiver.advance_slowly() {
             Ok(Some(descriptor)) if matches!(descriptor.kind, Kind::Ping | Kind::Pong | Kind::Close) => {
                 let arrived = self.receiver.progress().arrived;
                 match self.receiver.lend(descriptor) {

@@ -111,9 +111,8 @@ impl Output {
         if self.has_remaining() {
             return None;
         }
-        let tail = std::mem::take(&mut self.tail);
-        self.clear();
-        Some(tail)
+        self.inserted.shrink_to_fit();
+        Some(std::mem::take(&mut self.tail))
     }
 
     /// Whether the tail has memory.

@@ -231,7 +231,10 @@ impl Receiver {
         {
             return self.lend_kept(descriptor);
         }
-        match self.advance()? {
+        if let Some(descriptor) = self.advance_fast() {
+            return self.lend(descriptor).map(Some);
+        }
+        match self.advance_slowly()? {
             Some(descriptor) => self.lend(descriptor).map(Some),
             None => Ok(None),
         }
@@ -353,9 +356,19 @@ impl Receiver {
         self.input.give_buffer(buffer);
     }
 
-    /// Finds the next event. The fast way is in line: a whole message in the shared buffer.
-    #[inline(always)]
+    /// Finds the next event.
     pub(crate) fn advance(&mut self) -> Result<Option<Descriptor>, ProtocolError> {
+        match self.advance_fast() {
+            None => self.advance_slowly(),
+            found => Ok(found),
+        }
+    }
+
+    /// Finds the next event if it is a whole message in the shared buffer, as it nearly always is. By itself, so
+    /// that what it finds stays in registers: a result that may also come from elsewhere goes through memory, which
+    /// costs as much as all of this.
+    #[inline(always)]
+    pub(crate) fn advance_fast(&mut self) -> Option<Descriptor> {
         if matches!(self.phase, Phase::Between)
             && let Some(input) = self.input.unread_mut()
             && let Ok(Some((header, header_len))) = Header::decode_by(input, self.rules)
@@ -380,9 +393,18 @@ impl Receiver {
             };
             self.input.consume(header_len + len);
             self.messages = self.messages.wrapping_add(1);
-            return Ok(Some(Descriptor { kind, place: Place::Shared { at, len } }));
+            return Some(Descriptor { kind, place: Place::Shared { at, len } });
         }
-        self.advance_slowly()
+        None
+    }
+
+    /// Whether nothing is under way, and so nothing to be found: true of most connections, most of the time.
+    #[inline(always)]
+    pub(crate) const fn rests(&mut self) -> bool {
+        let rests =
+            matches!(self.phase, Phase::Between) && self.input.len() == 0 && !self.part_lent && !self.eof;
+        self.is_polled |= rests;
+        rests
     }
 
     /// Lends what [`advance`](Self::advance) found.
@@ -421,9 +443,10 @@ impl Receiver {
         })
     }
 
+    /// Finds the next event when none was found fast.
     #[cold]
     #[inline(never)]
-    fn advance_slowly(&mut self) -> Result<Option<Descriptor>, ProtocolError> {
+    pub(crate) fn advance_slowly(&mut self) -> Result<Option<Descriptor>, ProtocolError> {
         if self.part_lent {
             self.part_lent = false;
             self.collected.drop_whole();

@@ -199,8 +199,8 @@ impl<T: Transport> WebSocket<T> {
     /// [`Streaming`](Error::Streaming) if the [`streaming`](Config::streaming) mode is on: use
     /// [`read_with`](Self::read_with).
     #[inline]
-    pub async fn read(&mut self) -> Result<Option<Message>, Error> {
-        poll_fn(|cx| self.driver.poll_message(cx)).await
+    pub fn read(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> {
+        poll_fn(|cx| self.driver.poll_message(cx))
     }
 
     /// Lends the next event to `f`, and the sending half beside it: nothing is copied. Pings and pongs
@@ -215,16 +215,23 @@ impl<T: Transport> WebSocket<T> {
     /// # Errors
     /// As for [`read`](Self::read).
     #[inline(always)]
-    pub async fn read_with<R>(
+    pub fn read_with<R>(
         &mut self,
         f: impl FnOnce(Event<'_>, &mut Sender) -> R,
-    ) -> Result<Option<R>, Error> {
-        loop {
-            let Some(descriptor) = poll_fn(|cx| self.driver.poll_next(cx)).await? else { return Ok(None) };
-            if let Some((event, sender)) = self.driver.lend(descriptor) {
-                return Ok(Some(f(event, sender)));
+    ) -> impl Future<Output = Result<Option<R>, Error>> {
+        let mut f = Some(f);
+        poll_fn(move |cx| {
+            loop {
+                let Some(descriptor) = ready!(self.driver.poll_next(cx))? else {
+                    return Poll::Ready(Ok(None));
+                };
+                if let Some((event, sender)) = self.driver.lend(descriptor)
+                    && let Some(f) = f.take()
+                {
+                    return Poll::Ready(Ok(Some(f(event, sender))));
+                }
             }
-        }
+        })
     }
 
     /// Sends a message: [`feed`](Self::feed), then [`flush`](Self::flush).
@@ -246,9 +253,9 @@ impl<T: Transport> WebSocket<T> {
     /// # Errors
     /// As for [`send`](Self::send).
     #[inline]
-    pub async fn feed<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
+    pub fn feed<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> impl Future<Output = Result<(), Error>> {
         let mut queue = Some(|sender: &mut Sender| sender.send(message));
-        poll_fn(|cx| self.driver.poll_queue(cx, &mut queue)).await
+        poll_fn(move |cx| self.driver.poll_queue(cx, &mut queue))
     }
 
     /// Sends a message that was framed before.

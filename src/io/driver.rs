@@ -115,14 +115,20 @@ impl<T: Transport> Driver<T> {
     #[inline(always)]
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Descriptor>, Error>> {
         if let Phase::Open = self.phase
-            && let Ok(Some(descriptor)) = self.connection.advance()
+            && let Some(descriptor) = self.connection.advance_fast()
         {
             if self.connection.buffered_amount() >= Self::WRITE_AT {
                 self.write_what_goes(cx);
             }
             return Poll::Ready(Ok(Some(descriptor)));
         }
-        self.poll_next_slowly(cx)
+        // Taken apart, so that what was found fast stays in registers.
+        match self.poll_next_slowly(cx) {
+            Poll::Ready(Ok(Some(descriptor))) => Poll::Ready(Ok(Some(descriptor))),
+            Poll::Ready(Ok(None)) => Poll::Ready(Ok(None)),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        }
     }
 
     /// Lends an event, and the sending half beside it. `None`: it is no valid text; poll again for the
@@ -200,6 +206,7 @@ impl<T: Transport> Driver<T> {
     }
 
     /// The next message, owned; what else comes is passed over.
+    #[inline(always)]
     pub(super) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
         while let Some(descriptor) = ready!(self.poll_next(cx))? {
             match self.lend(descriptor) {
@@ -557,11 +564,16 @@ pub(super) fn poll_write_some<T: Transport>(
     cx: &mut Context<'_>,
     output: &mut impl Buf,
 ) -> Poll<io::Result<()>> {
-    let mut slices = [IoSlice::new(&[]); CHUNKS];
-    let filled = output.chunks_vectored(&mut slices);
-    let slices = slices.get(..filled).unwrap_or_default();
-    let offered = slices.iter().map(|slice| slice.len()).sum();
-    match ready!(transport.poll_write(cx, slices))? {
+    let chunk = output.chunk();
+    let (offered, written) = if chunk.len() == output.remaining() {
+        (chunk.len(), ready!(transport.poll_write(cx, &[IoSlice::new(chunk)]))?)
+    } else {
+        let mut slices = [IoSlice::new(&[]); CHUNKS];
+        let filled = output.chunks_vectored(&mut slices);
+        let slices = slices.get(..filled).unwrap_or_default();
+        (slices.iter().map(|slice| slice.len()).sum(), ready!(transport.poll_write(cx, slices))?)
+    };
+    match written {
         0 => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
         n if n > offered => Poll::Ready(Err(io::Error::other("more was written than there was"))),
         n => {

@@ -26,6 +26,8 @@ pub(super) struct Wakers {
 /// Who waits, and how often there was reason to wake.
 #[derive(Debug, Default)]
 struct Waiting {
+    /// So many times [`EVENT`](Self::EVENT), and [`SOMEBODY`](Self::SOMEBODY) while there are parties: in one number, so
+    /// that an event either finds the bit or is found by whoever sets it. Most events find nobody.
     events: AtomicUsize,
     parties: Mutex<Vec<(Party, Waker)>>,
 }
@@ -49,17 +51,14 @@ impl Wakers {
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Context<'_>) -> (Poll<R>, bool),
     ) -> Poll<R> {
-        let mut events = self.waiting.events.load(Ordering::Acquire);
+        let mut events = self.waiting.events();
         let (polled, changed) = poll(&mut Context::from_waker(&self.shared));
         if changed {
             self.wake_all_but(Some(party));
-            events = events.wrapping_add(1); // this one is no reason to poll again
+            events = events.wrapping_add(Waiting::EVENT); // this one is no reason to poll again
         }
-        if polled.is_pending() {
-            self.waiting.register(party, cx.waker());
-            if self.waiting.events.load(Ordering::Acquire) != events {
-                cx.waker().wake_by_ref();
-            }
+        if polled.is_pending() && self.waiting.register(party, cx.waker()) != events {
+            cx.waker().wake_by_ref();
         }
         polled
     }
@@ -77,23 +76,38 @@ impl Wakers {
 }
 
 impl Waiting {
+    const SOMEBODY: usize = 1;
+    const EVENT: usize = 2;
+
+    /// How many events there have been.
+    fn events(&self) -> usize {
+        self.events.load(Ordering::Acquire) & !Self::SOMEBODY
+    }
+
     fn parties(&self) -> MutexGuard<'_, Vec<(Party, Waker)>> {
         self.parties.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn register(&self, party: Party, waker: &Waker) {
+    /// Says how many events there were before.
+    fn register(&self, party: Party, waker: &Waker) -> usize {
         let mut parties = self.parties();
         match parties.iter_mut().find(|(other, _)| *other == party) {
             Some((_, known)) => known.clone_from(waker),
             None => parties.push((party, waker.clone())),
         }
+        self.events.fetch_or(Self::SOMEBODY, Ordering::AcqRel) & !Self::SOMEBODY
     }
 
     /// Wakes all who wait, but not the party that is just being polled; each registers again if it has to.
     fn wake_all_but(&self, polled: Option<Party>) {
-        self.events.fetch_add(1, Ordering::Release);
+        if self.events.fetch_add(Self::EVENT, Ordering::AcqRel) & Self::SOMEBODY == 0 {
+            return;
+        }
+        let mut parties = self.parties();
+        self.events.fetch_and(!Self::SOMEBODY, Ordering::AcqRel);
         // A waker may drop its task, and with it a party: so none is woken, or dropped, while this is locked.
-        let mut woken = std::mem::take(&mut *self.parties());
+        let mut woken = std::mem::take(&mut *parties);
+        drop(parties);
         for (party, waker) in woken.drain(..) {
             if Some(party) != polled {
                 waker.wake();
