@@ -236,7 +236,7 @@ impl From<&Message> for PreparedMessage {
 }
 
 /// What can be sent: `&str`, `String`, [`Utf8Bytes`] as text; `&[u8]`, `Vec<u8>`, [`Bytes`] as binary;
-/// a [`Message`] as what it is.
+/// a [`Message`] as what it is; and the [`Text`](crate::Text) or [`Payload`](crate::Payload) that an event lends.
 ///
 /// What is borrowed is copied into the output at once; what is owned and large goes out as it is. What is to be
 /// compressed is compressed at once.

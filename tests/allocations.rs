@@ -144,8 +144,8 @@ fn an_echo_of_a_lent_message_allocates_nothing() {
             read(&mut connection, message);
             let (receiver, sender) = connection.halves();
             match receiver.poll_event().unwrap() {
-                Some(Event::Text(text)) => sender.send(&*text).unwrap(),
-                Some(Event::Binary(payload)) => sender.send(&*payload).unwrap(),
+                Some(Event::Text(text)) => sender.send(text).unwrap(),
+                Some(Event::Binary(payload)) => sender.send(payload).unwrap(),
                 other => panic!("{other:?}"),
             }
             drain(&mut connection);

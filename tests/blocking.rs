@@ -207,8 +207,8 @@ fn a_burst_is_lent_and_answered() {
         let mut kinds = Vec::new();
         while let Some(sent) = server
             .read_with(|event, sender| match event {
-                Event::Text(text) => (kinds.push('t'), sender.send(&*text)).1,
-                Event::Binary(payload) => (kinds.push('b'), sender.send(&*payload)).1,
+                Event::Text(text) => (kinds.push('t'), sender.send(text)).1,
+                Event::Binary(payload) => (kinds.push('b'), sender.send(payload)).1,
                 Event::Ping(_) => (kinds.push('p'), Ok(())).1,
                 _ => Ok(()),
             })

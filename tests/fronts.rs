@@ -182,7 +182,7 @@ scenario!(events_are_lent_and_answered_in_place,
         let mut ws = F::accept(stream, Options::new()).await.unwrap();
         while let Some(sent) = ws.read_with(|event, sender| match event {
             Event::Text(text) => sender.send(text.to_uppercase()),
-            Event::Binary(payload) => sender.send(&*payload),
+            Event::Binary(payload) => sender.send(payload),
             _ => Ok(()),
         }).await.unwrap() {
             sent.unwrap();

@@ -96,7 +96,7 @@ fn echo(config: ServerConfig, stream: TcpStream) -> Result<Option<Vec<u8>>, Erro
     // It does not wait until the client has left, because it cannot end one direction of such a stream.
     while ws.state() == State::Open {
         ws.read_with(|event, sender| match event {
-            Event::Binary(payload) => sender.send(&*payload),
+            Event::Binary(payload) => sender.send(payload),
             _ => Ok(()),
         })?
         .transpose()?;

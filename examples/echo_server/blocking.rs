@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 /// a burst of messages is answered by one write.
 fn echo<S: Read + Write>(ws: &mut WebSocket<S>) -> Result<(), Error> {
     let answer = |event: Event<'_>, sender: &mut Sender| match event {
-        Event::Text(text) => sender.send(&*text),
-        Event::Binary(payload) => sender.send(&*payload),
+        Event::Text(text) => sender.send(text),
+        Event::Binary(payload) => sender.send(payload),
         _ => Ok(()), // pings and Close frames are answered already
     };
     while let Some(sent) = in_time(|| ws.read_with(answer))? {

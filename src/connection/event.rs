@@ -1,5 +1,5 @@
 use crate::frame::CloseFrame;
-use crate::message::Message;
+use crate::message::{Message, Outgoing};
 use crate::utf8::{Utf8Buffer, Utf8Bytes};
 use bytes::Bytes;
 use std::fmt;
@@ -88,6 +88,19 @@ impl<'a> Payload<'a> {
     }
 }
 
+/// Sends on what was received. A payload of more than 4 KiB with storage of its own brings it along, all else is copied
+/// into the output.
+impl<'a> From<Payload<'a>> for Outgoing<'a> {
+    #[inline(always)]
+    fn from(payload: Payload<'a>) -> Self {
+        match payload.0 {
+            Lent::Shared(bytes) => bytes.into(),
+            Lent::Own(buffer) if buffer.len() > COPIED => buffer.take().into(),
+            Lent::Own(buffer) => buffer.as_bytes().into(),
+        }
+    }
+}
+
 impl Deref for Payload<'_> {
     type Target = [u8];
 
@@ -128,6 +141,19 @@ impl<'a> Text<'a> {
         match self.0 {
             Lent::Own(buffer) if buffer.len() > COPIED => buffer.take_text(),
             _ => Utf8Bytes::from(&*self),
+        }
+    }
+}
+
+/// Sends on what was received. A text of more than 4 KiB with storage of its own brings it along, all else is copied
+/// into the output.
+impl<'a> From<Text<'a>> for Outgoing<'a> {
+    #[inline(always)]
+    fn from(text: Text<'a>) -> Self {
+        match text.0 {
+            Lent::Shared(text) => text.into(),
+            Lent::Own(buffer) if buffer.len() > COPIED => buffer.take_text().into(),
+            Lent::Own(buffer) => buffer.as_str().into(),
         }
     }
 }

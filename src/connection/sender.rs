@@ -428,8 +428,12 @@ impl Sender {
     /// Queues a frame as it is.
     #[inline(always)]
     fn put(&mut self, opcode: Opcode, fin: bool, payload: OutgoingPayload<'_>) -> Result<(), SendError> {
-        let mask = self.mask()?;
-        self.queue(Header { fin, mask, ..Header::new(opcode, 0) }, payload);
+        let header = Header { fin, ..Header::new(opcode, 0) };
+        match self.mask()? {
+            // Taken apart, so that a server's header stays in registers.
+            None => self.queue(header, payload),
+            Some(key) => self.queue(Header { mask: Some(key), ..header }, payload),
+        }
         Ok(())
     }
 

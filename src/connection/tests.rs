@@ -11,6 +11,7 @@ mod time;
 use super::*;
 use crate::frame::{CloseCode, CloseFrame, Header, Opcode};
 use bytes::{Buf, Bytes};
+use std::io::IoSlice;
 
 fn server() -> Connection {
     Connection::new(Role::Server, Config::new())
@@ -507,12 +508,32 @@ fn halves_answer_when_they_are_told_to() {
 
 #[test]
 fn a_lent_event_can_be_sent_on() {
-    let mut server = server();
-    server.receive(&masked(true, Opcode::Text, b"echo"));
-    let (receiver, sender) = server.halves();
-    let Some(Event::Text(text)) = receiver.poll_event().unwrap() else { panic!() };
-    sender.send(&*text).unwrap();
-    assert_eq!(written(&mut server), b"\x81\x04echo");
+    // In the shared buffer; in storage of its own, and small; and large: that storage leaves as it is.
+    for (len, cut) in [(4, 0), (4096, 50), (4097, 50), (100_000, 50_000)] {
+        for opcode in [Opcode::Text, Opcode::Binary] {
+            let (mut server, payload) = (server(), vec![b'e'; len]);
+            let wire = masked(true, opcode, &payload);
+            server.receive(&wire[..cut]);
+            assert!(server.poll_event().unwrap().is_none());
+            server.receive(&wire[cut..]);
+            let (receiver, sender) = server.halves();
+            let lent = match receiver.poll_event().unwrap() {
+                Some(Event::Text(text)) => (text.as_ptr(), sender.send(text).unwrap()).0,
+                Some(Event::Binary(payload)) => (payload.as_ptr(), sender.send(payload).unwrap()).0,
+                other => panic!("{other:?}"),
+            };
+            let mut slices = [IoSlice::new(&[]); 3];
+            let output = sender.output();
+            let filled = output.chunks_vectored(&mut slices);
+            let mut expected = Vec::new();
+            Header::new(opcode, len as u64).encode(&mut expected);
+            expected.extend_from_slice(&payload);
+            let chunks: Vec<&[u8]> = slices[..filled].iter().map(|slice| &**slice).collect();
+            assert_eq!(chunks.concat(), expected);
+            let is_moved = slices[filled - 1].as_ptr() == lent;
+            assert_eq!((filled, is_moved), if len > 4096 { (2, true) } else { (1, false) }, "{len}");
+        }
+    }
 }
 
 #[test]

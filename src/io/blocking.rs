@@ -275,8 +275,8 @@ impl<S: Read + Write> WebSocket<S> {
     /// use sansocket::Event;
     ///
     /// while ws.read_with(|event, sender| match event {
-    ///     Event::Text(text) => sender.send(&*text),
-    ///     Event::Binary(payload) => sender.send(&*payload),
+    ///     Event::Text(text) => sender.send(text),
+    ///     Event::Binary(payload) => sender.send(payload),
     ///     _ => Ok(()),
     /// })?.transpose()?.is_some() {}
     /// # Ok::<(), sansocket::Error>(())

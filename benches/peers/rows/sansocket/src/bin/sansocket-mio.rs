@@ -116,8 +116,8 @@ fn echo(connection: &mut Connection, stream: &mut TcpStream) -> Result<(), Failu
         let (receiver, sender) = connection.halves();
         loop {
             match receiver.poll_event() {
-                Ok(Some(Event::Text(text))) => sender.send(&*text)?,
-                Ok(Some(Event::Binary(payload))) => sender.send(&*payload)?,
+                Ok(Some(Event::Text(text))) => sender.send(text)?,
+                Ok(Some(Event::Binary(payload))) => sender.send(payload)?,
                 Ok(Some(event)) => sender.answer(&event),
                 Ok(None) => break,
                 Err(error) => {

@@ -28,19 +28,18 @@ impl Echo for Row {
 async fn echo(stream: TcpStream, options: Arc<server::Options>) -> Result<(), Error> {
     let mut ws = accept_with(stream, options).await?;
     loop {
-        let queued = ws.read_with(|event, sender| {
-            match event {
-                Event::Text(text) => sender.send(&*text)?,
-                Event::Binary(payload) => sender.send(&*payload)?,
-                _ => {}
-            }
-            Ok::<_, Error>(sender.buffered_amount())
+        let sent = ws.read_with(|event, sender| match event {
+            Event::Text(text) => sender.send(text),
+            Event::Binary(payload) => sender.send(payload),
+            _ => Ok(()),
         });
-        match queued.await?.transpose()? {
-            // A peer that sends and does not read is not to fill the queue.
-            Some(HIGH..) => ws.flush().await?,
-            Some(_) => {}
+        match sent.await? {
+            Some(sent) => sent?,
             None => return Ok(()),
+        }
+        // A peer that sends and does not read is not to fill the queue.
+        if ws.buffered_amount() >= HIGH {
+            ws.flush().await?;
         }
     }
 }
