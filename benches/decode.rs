@@ -24,7 +24,14 @@ use sansocket::{Config, Connection, Event, Role};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use look::look;
 use wire::{Content, Wire};
+
+#[path = "support/look.rs"]
+mod look;
+
+#[path = "support/text.rs"]
+mod text;
 
 #[path = "support/wire.rs"]
 mod wire;
@@ -135,16 +142,6 @@ fn floors(group: &mut BenchmarkGroup<'_, WallTime>, size: usize) {
         group.bench_function(BenchmarkId::new(format!("floor: validate {content}"), size), |bencher| {
             bencher.iter(|| simdutf8::basic::from_utf8(black_box(&text)).is_ok());
         });
-    }
-}
-
-/// What every receiver does at least: it asks what came, and where.
-#[inline(always)]
-fn look(event: Event<'_>) {
-    match event {
-        Event::Text(text) => _ = black_box(text.as_bytes()),
-        Event::Binary(payload) => _ = black_box(&*payload),
-        other => panic!("{other:?}"),
     }
 }
 

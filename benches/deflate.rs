@@ -21,14 +21,22 @@
 use bytes::Buf;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use sansocket::{Agreement, Config, Connection, Deflate, Event, Message, PreparedMessage, Role};
+use sansocket::{Agreement, Config, Connection, Deflate, Message, PreparedMessage, Role};
 use std::hint::black_box;
 use zlib_rs::{DeflateConfig, DeflateFlush, Inflate, InflateFlush};
 
 use corpus::Corpus;
+use drain::drain;
+use look::look;
 
 #[path = "support/corpus.rs"]
 mod corpus;
+
+#[path = "support/drain.rs"]
+mod drain;
+
+#[path = "support/look.rs"]
+mod look;
 
 #[path = "support/settings.rs"]
 mod settings;
@@ -181,14 +189,6 @@ fn frames(sender: Role, corpus: &Corpus, way: Way) -> Vec<u8> {
     frames
 }
 
-/// Takes all that waits to be written.
-#[inline(always)]
-fn drain(connection: &mut Connection) {
-    let output = connection.output();
-    black_box(output.chunk());
-    output.advance(output.remaining());
-}
-
 /// A connection, and what its peer sends, over and over.
 struct Peer {
     connection: Connection,
@@ -199,19 +199,8 @@ struct Peer {
 impl Peer {
     #[inline(always)]
     fn next_message(&mut self) {
-        loop {
-            match self.connection.poll_event().unwrap() {
-                Some(Event::Text(text)) => {
-                    black_box(text.as_bytes());
-                    return;
-                }
-                Some(Event::Binary(payload)) => {
-                    black_box(&*payload);
-                    return;
-                }
-                Some(other) => panic!("{other:?}"),
-                None => self.read(),
-            }
+        while self.connection.poll_event().unwrap().map(look).is_none() {
+            self.read();
         }
     }
 

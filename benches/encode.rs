@@ -16,11 +16,16 @@
 //!
 //! Compare within one run: the ratios hold on a noisy machine, the nanoseconds do not.
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sansocket::frame::mask;
 use sansocket::{Config, Connection, Role};
 use std::hint::black_box;
+
+use drain::drain;
+
+#[path = "support/drain.rs"]
+mod drain;
 
 #[path = "support/settings.rs"]
 mod settings;
@@ -82,14 +87,6 @@ fn sending(criterion: &mut Criterion, name: &str, role: Role) {
             }),
         };
     }
-}
-
-/// Takes all that waits to be written.
-#[inline(always)]
-fn drain(connection: &mut Connection) {
-    let output = connection.output();
-    black_box(output.chunk());
-    output.advance(output.remaining());
 }
 
 criterion_group! {

@@ -19,30 +19,21 @@ use sansocket::{Config, Connection};
 use std::hint::black_box;
 use std::sync::Arc;
 
+use browser::REQUEST;
+
+#[path = "support/browser.rs"]
+mod browser;
+
 #[path = "support/settings.rs"]
 mod settings;
 
-const BROWSER: &[u8] = b"GET /chat?room=7 HTTP/1.1\r\n\
-    Host: ws.example.com\r\n\
-    Connection: Upgrade\r\n\
-    Pragma: no-cache\r\n\
-    Cache-Control: no-cache\r\n\
-    User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0\r\n\
-    Upgrade: websocket\r\n\
-    Origin: https://example.com\r\n\
-    Sec-WebSocket-Version: 13\r\n\
-    Accept-Encoding: gzip, deflate, br, zstd\r\n\
-    Accept-Language: en-US,en;q=0.9\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-    Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\
-    \r\n";
 const KEY: &[u8] = b"dGhlIHNhbXBsZSBub25jZQ==";
 const NONCE: [u8; 16] = *b"the sample nonce";
 
 fn handshake(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("handshake");
     let options = Arc::new(server::Options::new());
-    group.bench_function("server", |bencher| bencher.iter(|| accept(&options, black_box(BROWSER))));
+    group.bench_function("server", |bencher| bencher.iter(|| accept(&options, black_box(REQUEST))));
 
     let request = client::Request::new("ws://ws.example.com/chat?room=7").unwrap();
     let mut accepted = accept(&options, ask(&request).output());

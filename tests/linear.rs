@@ -11,8 +11,7 @@
 //! here, because an answer of its has at most 262 bytes; headers of frames and Close frames have 14 and 125.
 
 use std::env;
-use std::fs;
-use std::process::{self, Command, Stdio};
+use support::callgrind::{self, Work, do_what_is_counted};
 
 /// A test for each row: for inputs of these sizes, what is to be done with one.
 macro_rules! rows {
@@ -60,33 +59,17 @@ impl Growth {
     }
 }
 
-/// What is counted.
-type Work = Box<dyn FnOnce()>;
-
-/// Set for the process that does the work: it counts nothing itself.
-const COUNTED: &str = "SANSOCKET_COUNTED";
-
-const TUNABLES: &str =
-    "glibc.cpu.x86_rep_movsb_threshold=100000000:glibc.cpu.x86_rep_stosb_threshold=100000000";
-
-/// Callgrind counts what happens in here, by its name.
-#[inline(never)]
-fn do_what_is_counted(work: Work) {
-    work();
-}
-
 fn check(test: &str, growth: &Growth, make: fn(usize) -> Work) {
     let sizes = &growth.sizes(test)[..];
-    let has_valgrind = || Command::new("valgrind").arg("--version").stdout(Stdio::null()).status().is_ok();
-    if env::var_os(COUNTED).is_some() || !has_valgrind() {
+    if callgrind::is_counted() || !callgrind::can_count() {
         sizes.iter().for_each(|&size| do_what_is_counted(make(size)));
-        if env::var_os(COUNTED).is_none() {
+        if !callgrind::is_counted() {
             eprintln!("{test}: nothing is counted, because there is no valgrind");
-            assert!(env::var_os("SANSOCKET_CALLGRIND").is_none(), "no valgrind");
         }
         return;
     }
-    let counts = instructions(test, sizes.len());
+    let name = test.strip_prefix("linear::").unwrap();
+    let counts = callgrind::instructions(&["--exact", name, "--test-threads=1"], sizes.len());
     for (size, count) in sizes.iter().zip(&counts) {
         eprintln!("{test}: {size:>9}: {count:>12} instructions, {:8.3} each", *count as f64 / *size as f64);
         assert!(*count > 100, "{test}: this is no work");
@@ -99,34 +82,4 @@ fn check(test: &str, growth: &Growth, make: fn(usize) -> Work) {
         let grew = count[1] as f64 / count[0] as f64;
         assert!(grew <= times * 1.1, "{test}: from {} to {} the work grew {grew:.2} times", size[0], size[1]);
     }
-}
-
-/// How many instructions this test executes for each of so many sizes.
-fn instructions(test: &str, sizes: usize) -> Vec<u64> {
-    let name = test.strip_prefix("linear::").unwrap();
-    let folder =
-        env::temp_dir().join(format!("sansocket-linear-{}-{}", process::id(), name.replace("::", "-")));
-    fs::create_dir(&folder).unwrap();
-    let profile = folder.join("profile");
-    let child = Command::new("valgrind")
-        .args(["--tool=callgrind", "--toggle-collect=linear::do_what_is_counted"])
-        // Then a file for each time.
-        .arg("--dump-after=linear::do_what_is_counted")
-        .arg(format!("--callgrind-out-file={}", profile.display()))
-        .arg(env::current_exe().unwrap())
-        .args(["--exact", name, "--test-threads=1"])
-        .env(COUNTED, "1")
-        // The string instructions with which some copy count for each byte, and only from some length on.
-        .env("GLIBC_TUNABLES", TUNABLES)
-        .output()
-        .unwrap();
-    let said = [child.stdout, child.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    assert!(child.status.success() && said[0].contains("1 passed"), "{said:?}");
-    let count = |i: usize| -> u64 {
-        let profile = fs::read_to_string(profile.with_extension(i.to_string())).unwrap();
-        profile.lines().find_map(|line| line.strip_prefix("totals: ")).unwrap().parse().unwrap()
-    };
-    let counts = (1..=sizes).map(count).collect();
-    fs::remove_dir_all(folder).unwrap();
-    counts
 }

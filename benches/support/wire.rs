@@ -1,5 +1,6 @@
 //! What a peer sends, framed beforehand, and a read of it.
 
+use crate::text;
 use bytes::BufMut;
 use sansocket::{Agreement, Config, Connection, Role};
 use std::fmt;
@@ -20,20 +21,11 @@ impl Content {
 
     /// Exactly `size` bytes of it.
     pub(crate) fn payload(self, size: usize) -> Vec<u8> {
-        let pattern = match self {
-            Self::Binary => return (0..=250).cycle().take(size).collect(),
-            Self::Ascii => "The quick brown fox jumps over the lazy dog. ",
-            Self::Cjk => "天地玄黃，宇宙洪荒。日月盈昃，辰宿列張。",
-        };
-        let mut text = String::with_capacity(size);
-        for character in pattern.chars().cycle() {
-            if text.len() + character.len_utf8() > size {
-                break;
-            }
-            text.push(character);
+        match self {
+            Self::Binary => (0..=250).cycle().take(size).collect(),
+            Self::Ascii => text::of(text::ASCII, size).into_bytes(),
+            Self::Cjk => text::of(text::CJK, size).into_bytes(),
         }
-        text.extend(std::iter::repeat_n('.', size - text.len()));
-        text.into_bytes()
     }
 }
 

@@ -2,6 +2,7 @@
 //! bytes, events as values, frames as bytes; and what those of the front ends do.
 
 pub(crate) mod bound;
+pub(crate) mod callgrind;
 pub(crate) mod choices;
 pub(crate) mod deflate;
 #[cfg(feature = "deflate")]
