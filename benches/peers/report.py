@@ -49,6 +49,13 @@ TABLES = [
     Table("Compressed, 1 KiB of JSON: bytes of an answer", "deflate", {"received": ""}),
     Table("Handshake: connect, upgrade, close", "handshake", {"ns": "CPU of the server, ns", "rate": "a second"}),
     Table("Memory: resident bytes a connection", "memory", {"opened": "once open", "used": "after 1 KiB each"}),
+    Table("Scale: CPU of the server, ns a message of 64 B, by connections", "scale", {"ns": ""}),
+    Table("Scale: resident bytes a connection, once open", "scale", {"opened": ""}),
+    Table("Scale: resident bytes a connection, after 1 KiB each", "scale", {"used": ""}),
+    Table("Storm of connections: CPU of the server, ns a handshake", "scale", {"storm_ns": ""}),
+    Table("Storm of connections: handshakes a second", "scale", {"storm_rate": ""}),
+    Table("Broadcast of 64 B: CPU of the server, ns a member, by members", "broadcast", {"ns": ""}, {"size": 64}),
+    Table("Broadcast of 1 KiB: CPU of the server, ns a member", "broadcast", {"ns": ""}, {"size": 1 << 10}),
     *(
         Table(f"In memory: {test}, {kind}, ns a message", "codec", {"ns": ""}, {"test": test, "kind": kind})
         for test, kinds in [

@@ -21,6 +21,7 @@ import chart
 import measure
 import report
 import rows
+import scale
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -32,7 +33,7 @@ def main():
     else:
         options.out.mkdir(parents=True, exist_ok=True)
         results = {"about": about(options), "samples": []}
-        for sample in measure.all_tables(rows.find(HERE, options), options):
+        for sample in samples(options):
             results["samples"].append(sample)
             # After each, so that what is there survives an interruption.
             (options.out / "results.json").write_text(json.dumps(results, indent=1))
@@ -42,9 +43,15 @@ def main():
     (options.out / "chart.svg").write_text(chart.draw(results))
 
 
+def samples(options):
+    found = rows.find(HERE, options)
+    yield from measure.all_tables(found, options)
+    yield from scale.all_tables(HERE, found, options)
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = list(measure.TABLES)
+    names = [*measure.TABLES, *scale.TABLES]
     parser.add_argument("--rows", type=lambda text: text.split(","), help="only these (all)")
     parser.add_argument("--tables", type=lambda text: text.split(","), default=names, help=", ".join(names))
     parser.add_argument("--patterns", type=lambda text: text.split(","), help=", ".join(measure.PATTERNS))

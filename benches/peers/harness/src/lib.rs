@@ -17,7 +17,7 @@ pub mod wire;
 pub use cli::{echo, echo_and_codec};
 pub use endless::Endless;
 pub use sansocket::Role;
-pub use serve::{block_on, local_tasks, tasks, threads};
+pub use serve::{block_on, listen, local_tasks, tasks, threads};
 pub use upgrade::{response, upgrade};
 
 use std::net::TcpListener;

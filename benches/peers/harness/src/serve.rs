@@ -12,7 +12,10 @@ const BACKLOG: i32 = 4096;
 const STACK: usize = 128 << 10;
 
 /// Listens on the loopback interface.
-pub(crate) fn listen(port: u16) -> Result<TcpListener, Failure> {
+///
+/// # Errors
+/// The port is taken.
+pub fn listen(port: u16) -> Result<TcpListener, Failure> {
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
     sockopt::set_socket_reuseaddr(&socket, true)?;
     bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;

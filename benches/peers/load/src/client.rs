@@ -32,10 +32,7 @@ impl Client {
                 n => head.extend_from_slice(&buffer[..n]),
             }
         }
-        let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
-        if !head.starts_with("http/1.1 101") || !head.contains(ACCEPT) {
-            return Err(format!("the handshake was answered with {head}").into());
-        }
+        let head = accepted(&head)?;
         let extensions = head.lines().find_map(|line| line.strip_prefix("sec-websocket-extensions:"));
         let extensions = extensions.unwrap_or_default().trim().to_owned();
         if offer.is_some() && !extensions.contains("permessage-deflate") {
@@ -48,6 +45,15 @@ impl Client {
     pub(crate) fn takeover(&self) -> Option<bool> {
         (!self.extensions.is_empty()).then(|| !self.extensions.contains("client_no_context_takeover"))
     }
+}
+
+/// The response in lower case, if it accepts.
+pub(crate) fn accepted(head: &[u8]) -> Result<String, Failure> {
+    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+    if !head.starts_with("http/1.1 101") || !head.contains(ACCEPT) {
+        return Err(format!("the handshake was answered with {head}").into());
+    }
+    Ok(head)
 }
 
 /// The request of a client.

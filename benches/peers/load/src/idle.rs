@@ -47,7 +47,8 @@ pub(crate) fn measure(arguments: &Arguments) -> Result<String, Failure> {
     ))
 }
 
-fn settled(pid: u32) -> Result<f64, Failure> {
+/// Resident bytes, once the server has come to rest.
+pub(crate) fn settled(pid: u32) -> Result<f64, Failure> {
     thread::sleep(SETTLE);
     resident(pid)
 }

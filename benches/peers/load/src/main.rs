@@ -6,6 +6,8 @@
 //!                [--deflate OFFER] [--warm SECONDS] [--seconds SECONDS]
 //! load handshake --port N --pid N [--connections N] [--count N]
 //! load idle      --port N --pid N [--connections N] [--size N] [--deflate OFFER]
+//! load scale     --port N --pid N [--connections N] [--size N] [--seconds SECONDS]
+//! load broadcast --port N --pid N [--connections N] [--size N] [--ahead N] [--warm SECONDS] [--seconds SECONDS]
 //! ```
 //!
 //! It prints one line of JSON.
@@ -13,11 +15,14 @@
 mod accounts;
 mod answers;
 mod arguments;
+mod broadcast;
 mod client;
+mod crowd;
 mod echo;
 mod handshake;
 mod histogram;
 mod idle;
+mod scale;
 mod traffic;
 mod verify;
 
@@ -44,6 +49,8 @@ fn run() -> Result<String, Failure> {
         "echo" => echo::measure(&arguments),
         "handshake" => handshake::measure(&arguments),
         "idle" => idle::measure(&arguments),
+        "scale" => scale::measure(&arguments),
+        "broadcast" => broadcast::measure(&arguments),
         other => Err(format!("there is no {other}").into()),
     }
 }
