@@ -4,6 +4,7 @@ disturbed it; a disturbed one is taken again."""
 import itertools
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -27,6 +28,14 @@ DEFLATE = {
     "lat64": {"connections": 64, "size": 1 << 10, "kind": "json"},
     "pipe": {"connections": 16, "ahead": 16, "size": 1 << 10, "kind": "json"},
 }
+# Where system calls are counted.
+TRACED = ("pipe", "lat1", "lat64", "1 MiB")
+# What system calls are for; whatever else there is, is "other".
+CALLS = {
+    "read": ("read", "readv", "recvfrom", "recvmsg"),
+    "write": ("write", "writev", "sendto", "sendmsg"),
+    "wait": ("epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll"),
+}
 # What the generator offers.
 OFFER = "permessage-deflate"
 
@@ -38,6 +47,8 @@ def all_tables(found, options):
         # By turns, so that what changes with time changes all rows.
         for number in range(options.rounds if table not in ONCE else 1):
             for row in found:
+                if row.patterns and table != "echo":
+                    continue
                 for sample in TABLES[table](row, options):
                     yield {"table": table, "row": row.name, "round": number, **sample}
                     if "error" in sample:
@@ -48,10 +59,37 @@ def all_tables(found, options):
 def echo(row, options):
     with Server(row) as server:
         for name in options.patterns or PATTERNS:
-            # One message at a time is no burst.
-            if row.batch and name.startswith("lat"):
+            if not has(row, name):
                 continue
             yield {"column": name, **server.quiet("echo", options, seconds=options.seconds, **PATTERNS[name])}
+
+
+def has(row, name):
+    """One message at a time is no burst."""
+    return not (row.batch and name.startswith("lat")) and (not row.patterns or name in row.patterns)
+
+
+def syscalls(row, options):
+    if not shutil.which("strace"):
+        print(f"skipped: syscalls of {row.name} (there is no strace)", file=sys.stderr)
+        return
+    for name in TRACED:
+        if has(row, name) and name in (options.patterns or TRACED):
+            # Not the same server twice: it has been stopped at every call.
+            with Server(row) as server:
+                sample = server.load("syscalls", options, seconds=options.seconds, **PATTERNS[name])
+            yield {"column": name, **sample, **a_message(sample)}
+
+
+def a_message(sample):
+    """Calls a message, by what they are for."""
+    if "error" in sample:
+        return {}
+    counts, messages = dict(sample["calls"]), sample["messages"]
+    each = {"all": sum(counts.values()) / messages}
+    for purpose, names in CALLS.items():
+        each[purpose] = sum(counts.pop(name, 0) for name in names) / messages
+    return {**each, "other": sum(counts.values()) / messages}
 
 
 def deflate(row, options):
@@ -75,23 +113,47 @@ def memory(row, options):
             with Server(row, flags) as server:
                 offer = {} if setting is None else {"deflate": OFFER}
                 sample = server.load("idle", options, connections=options.idle, size=1 << 10, **offer)
+                # A floor sends back even that.
+                if row.name.startswith("floor"):
+                    sample.pop("begun", None)
                 yield {"setting": setting, **sample}
 
 
-def codec(row, options):
-    for test in ("decode", "encode") if row.codec else ():
+def codec(row, _):
+    yield from in_memory(row, "decode", "encode")
+
+
+def mask(row, _):
+    yield from in_memory(row, "mask")
+
+
+def allocations(row, _):
+    yield from in_memory(row, "allocations")
+
+
+def in_memory(row, *tests):
+    for test in tests if row.codec else ():
         wait_until_quiet()
         run = pinned(SERVER_CPU, [row.codec, test])
         done = subprocess.run(run, capture_output=True, text=True)
         if done.returncode != 0:
             yield {"error": f"{test}: {done.stderr.strip()[-300:]}"}
         for line in done.stdout.splitlines():
-            yield {key: value for key, value in json.loads(line).items() if key != "row"}
+            yield json.loads(line)
 
 
-TABLES = {"echo": echo, "deflate": deflate, "handshake": handshake, "memory": memory, "codec": codec}
+TABLES = {
+    "echo": echo,
+    "syscalls": syscalls,
+    "deflate": deflate,
+    "handshake": handshake,
+    "memory": memory,
+    "codec": codec,
+    "mask": mask,
+    "allocations": allocations,
+}
 # These do not change from one time to the next.
-ONCE = {"memory"}
+ONCE = {"syscalls", "memory", "allocations"}
 
 
 class Server:

@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import statistics
 
-from measure import QUIET
+from measure import CALLS, QUIET, TRACED
 
 
 def tables(results):
@@ -40,15 +40,26 @@ class Table:
     only: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
+PURPOSES = {purpose: purpose for purpose in ("all", *CALLS, "other")}
+
 TABLES = [
     Table("Echo: CPU of the server, ns a message", "echo", {"ns": ""}),
     Table("Echo: messages a second", "echo", {"rate": ""}),
     Table("Echo: half of the answers come within so many µs", "echo", {"p50_us": ""}),
     Table("Echo: 99 % of the answers come within so many µs", "echo", {"p99_us": ""}),
+    Table("Echo: minor page faults of the server a message", "echo", {"faults": "1 MiB"}, {"column": "1 MiB"}),
+    *(
+        Table(f"Echo: system calls of the server a message, {pattern}", "syscalls", PURPOSES, {"column": pattern})
+        for pattern in TRACED
+    ),
     Table("Compressed, 1 KiB of JSON: CPU of the server, ns a message", "deflate", {"ns": ""}),
     Table("Compressed, 1 KiB of JSON: bytes of an answer", "deflate", {"received": ""}),
     Table("Handshake: connect, upgrade, close", "handshake", {"ns": "CPU of the server, ns", "rate": "a second"}),
-    Table("Memory: resident bytes a connection", "memory", {"opened": "once open", "used": "after 1 KiB each"}),
+    Table(
+        "Memory: resident bytes a connection",
+        "memory",
+        {"opened": "once open", "used": "after 1 KiB each", "begun": "after one byte of a header"},
+    ),
     Table("Scale: CPU of the server, ns a message of 64 B, by connections", "scale", {"ns": ""}),
     Table("Scale: resident bytes a connection, once open", "scale", {"opened": ""}),
     Table("Scale: resident bytes a connection, after 1 KiB each", "scale", {"used": ""}),
@@ -65,6 +76,9 @@ TABLES = [
         ]
         for kind in kinds
     ),
+    Table("In memory: masking in place, ns", "mask", {"ns": ""}),
+    Table("In memory: allocations a message", "allocations", {"allocations": ""}),
+    Table("In memory: bytes allocated a message", "allocations", {"bytes": ""}),
 ]
 
 
@@ -75,8 +89,9 @@ def collect(samples, table):
         is_meant = sample["table"] == table.source and "error" not in sample
         if is_meant and all(sample[name] == wanted for name, wanted in table.only.items()):
             for value, title in table.values.items():
-                column = title or sample.get("column") or sample["size"]
-                groups[label(sample)][column].append((sample.get("disturbance", 0), sample[value]))
+                if value in sample:
+                    column = title or sample.get("column") or sample["size"]
+                    groups[label(sample)][column].append((sample.get("disturbance", 0), sample[value]))
     return {
         row: {column: median(group) for column, group in columns.items()} for row, columns in groups.items()
     }
@@ -111,7 +126,7 @@ def emphasis(name):
 def number(value):
     if abs(value) >= 100:
         return f"{value:,.0f}".replace(",", " ")
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3f}"
 
 
 def noise(samples):

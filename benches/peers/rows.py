@@ -20,11 +20,19 @@ class Row:
     deflate: dict[str, list[str]]
     # A burst is answered by one flush, where without it each message is.
     batch: bool = False
+    # These patterns of echo, and nothing else.
+    patterns: list[str] | None = None
+
+
+# The profile without link-time optimisation, as cargo builds by default, and what is built with it once more.
+PLAIN = "release-default"
+NO_LTO = {"row-floors": ["floor-tokio"], "row-sansocket": ["sansocket-tokio", "sansocket-tokio-lent"]}
 
 
 def find(here, options):
     metadata = cargo_metadata(here)
-    release = pathlib.Path(metadata["target_directory"]) / "release"
+    directory = pathlib.Path(metadata["target_directory"])
+    release = directory / "release"
     packages = [package for package in metadata["packages"] if package["name"].startswith("row-")]
     options.load = str(release / "load")
     if not options.no_build:
@@ -41,6 +49,7 @@ def find(here, options):
                 found += rows_of(str(release / name))
             else:
                 print(f"skipped: {name} is not built", file=sys.stderr)
+    found += no_lto(here, directory / PLAIN, options)
     found += node(here) + [extra(server) for server in options.server]
     return [row for row in found if not options.rows or is_wanted(row.name, options.rows)]
 
@@ -49,9 +58,9 @@ def is_wanted(name, names):
     return name in names or name.removesuffix(" (batch)") in names
 
 
-def build(here, package, required=False):
+def build(here, package, required=False, profile="release"):
     """Each by itself: cargo unites the features of what is built together."""
-    command = ["cargo", "build", "--release", "--locked", "--quiet", "--package", package]
+    command = ["cargo", "build", "--profile", profile, "--locked", "--quiet", "--package", package]
     if subprocess.run(command, cwd=here).returncode != 0:
         if required:
             sys.exit(f"{package} cannot be built")
@@ -65,6 +74,22 @@ def rows_of(program):
     found = [Row(name, serve, program if about["codec"] else None, deflate)]
     if about["batch"]:
         found.append(Row(f"{name} (batch)", [*serve, "--batch"], None, {}, batch=True))
+    return found
+
+
+def no_lto(here, directory, options):
+    """With --rows, those that are named with this suffix."""
+    found = []
+    for package, programs in NO_LTO.items():
+        wanted = {f"{name} (no LTO)": directory / name for name in programs}
+        wanted = {name: path for name, path in wanted.items() if not options.rows or name in options.rows}
+        if wanted and "echo" in options.tables and not options.no_build:
+            build(here, package, profile=PLAIN)
+        for name, path in wanted.items():
+            if path.exists():
+                found.append(Row(name, [str(path), "serve"], None, {}, patterns=["pipe"]))
+            elif "echo" in options.tables:
+                print(f"skipped: {name} is not built", file=sys.stderr)
     return found
 
 

@@ -1,4 +1,4 @@
-use crate::{Codec, Echo, Failure, Options, measure, serve};
+use crate::{Codec, Echo, Failure, Options, allocations, mask, measure, serve};
 use std::env;
 
 /// The `main` of a row that can only serve.
@@ -22,12 +22,17 @@ pub fn echo_and_codec<R: Echo + Codec>() -> Result<(), Failure> {
         "about" => about::<R>(true),
         "decode" => measure::decode::<R>(R::NAME),
         "encode" => measure::encode::<R>(R::NAME),
-        _ => serve_row::<R>(),
+        "mask" => mask::measure::<R>(),
+        "allocations" => allocations::measure::<R>(R::NAME),
+        "serve" => serve_row::<R>(),
+        other => Err(format!("{} cannot {other}", R::NAME).into()),
     }
 }
 
 fn command() -> Result<String, Failure> {
-    env::args().nth(1).ok_or_else(|| "usage: row about | serve --port N | decode | encode".into())
+    env::args()
+        .nth(1)
+        .ok_or_else(|| "usage: row about | serve --port N | decode | encode | mask | allocations".into())
 }
 
 fn about<R: Echo>(codec: bool) -> Result<(), Failure> {

@@ -4,11 +4,15 @@
 //! ```text
 //! row about                                         what it can do, as JSON
 //! row serve --port N [--batch] [--deflate SETTING]  echoes until it is killed
-//! row decode | encode                               nanoseconds of CPU time a message, in memory, as JSON
+//! row decode | encode | mask                        nanoseconds of CPU time a message, in memory, as JSON
+//! row allocations                                   allocations a message, in memory, as JSON
 //! ```
 
+mod allocations;
+mod allocator;
 mod cli;
 mod endless;
+mod mask;
 mod measure;
 mod serve;
 mod upgrade;
@@ -20,6 +24,7 @@ pub use sansocket::Role;
 pub use serve::{block_on, listen, local_tasks, tasks, threads};
 pub use upgrade::{response, upgrade};
 
+use bytes::Bytes;
 use std::net::TcpListener;
 
 /// Whatever keeps a row from being measured.
@@ -52,6 +57,9 @@ pub struct Options {
 
 /// The same API as the server's, over a stream in memory: no system call, no runtime's reactor.
 pub trait Codec {
+    /// The function that masks in place, and its name, if it is public. One row of an implementation has it.
+    const MASK: Option<(&'static str, Mask)> = None;
+
     /// Reads so many messages as a server, and says how many bytes they had.
     ///
     /// # Errors
@@ -65,6 +73,9 @@ pub trait Codec {
     fn encode(stream: Endless, role: Role, message: &Sample, count: usize) -> Result<(), Failure>;
 }
 
+/// Masks a payload in place.
+pub type Mask = fn(&mut [u8], [u8; 4]);
+
 /// A message to send.
 #[derive(Clone, Debug)]
 pub enum Sample {
@@ -72,6 +83,8 @@ pub enum Sample {
     Text(String),
     /// As binary.
     Binary(Vec<u8>),
+    /// As binary that is owned by whom it is sent with, where the API can: clones share it.
+    Shared(Bytes),
 }
 
 impl Sample {
@@ -80,6 +93,7 @@ impl Sample {
         match self {
             Self::Text(text) => text.as_bytes(),
             Self::Binary(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
         }
     }
 

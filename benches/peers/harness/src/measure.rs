@@ -73,7 +73,7 @@ pub(crate) fn encode<C: Codec>(name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn message(kind: &str, size: usize) -> Sample {
+pub(crate) fn message(kind: &str, size: usize) -> Sample {
     match kind {
         "binary" => Sample::Binary(wire::noise(size)),
         "ascii" => Sample::Text(wire::ascii(size)),
@@ -82,7 +82,7 @@ fn message(kind: &str, size: usize) -> Sample {
 }
 
 /// Frames of a client, and how many there are.
-fn frames(message: &Sample) -> (Arc<[u8]>, usize) {
+pub(crate) fn frames(message: &Sample) -> (Arc<[u8]>, usize) {
     let opcode = if message.is_text() { Opcode::Text } else { Opcode::Binary };
     let (mut wire, mut count, mut random) = (Vec::new(), 0, Random::new(4));
     while count == 0 || wire.len() + message.bytes().len() < WIRE {
@@ -92,17 +92,18 @@ fn frames(message: &Sample) -> (Arc<[u8]>, usize) {
     (wire.into(), count)
 }
 
-fn count(size: usize) -> usize {
+/// How many messages of this size a sample has.
+pub(crate) fn count(size: usize) -> usize {
     (SAMPLE / (size + OVERHEAD)).clamp(16, 150_000)
 }
 
 /// Nanoseconds.
-fn cpu_time() -> f64 {
+pub(crate) fn cpu_time() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }
 
-fn print(name: &str, test: &str, kind: &str, size: usize, mut samples: Vec<f64>) {
+pub(crate) fn print(name: &str, test: &str, kind: &str, size: usize, mut samples: Vec<f64>) {
     samples.sort_by(f64::total_cmp);
     let (median, least, most) = (samples[samples.len() / 2], samples[0], samples[samples.len() - 1]);
     println!(

@@ -11,6 +11,8 @@ const TICKS: f64 = 100.0;
 pub(crate) struct Accounts {
     /// Of all threads of the server: nanoseconds.
     server: f64,
+    /// Its minor page faults.
+    faults: f64,
     /// Of everything on the machine: seconds.
     machine: f64,
     /// What the hypervisor gave to others: seconds.
@@ -31,12 +33,17 @@ impl Accounts {
             return Err("/proc/stat cannot be read".into());
         };
         let machine = (user + nice + system + irq + softirq) / TICKS;
-        Ok(Self { server: cpu_time(pid)?, machine, stolen: stolen / TICKS })
+        Ok(Self { server: cpu_time(pid)?, faults: faults(pid)?, machine, stolen: stolen / TICKS })
     }
 
     /// Nanoseconds of the server's since then.
     pub(crate) fn server_since(&self, before: &Self) -> f64 {
         self.server - before.server
+    }
+
+    /// Page faults of the server's since then that no disk was needed for.
+    pub(crate) fn faults_since(&self, before: &Self) -> f64 {
+        self.faults - before.faults
     }
 
     /// By how many CPUs the sample was disturbed in these seconds: whatever else ran beside the server and the
@@ -55,6 +62,14 @@ fn cpu_time(pid: u32) -> Result<f64, Failure> {
         nanoseconds += schedule.split(' ').next().unwrap_or_default().parse::<f64>()?;
     }
     Ok(nanoseconds)
+}
+
+/// Of all threads.
+fn faults(pid: u32) -> Result<f64, Failure> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name before it may have any character in it; the third field, the state, comes first here.
+    let (_, fields) = stat.rsplit_once(')').ok_or("no name")?;
+    Ok(fields.split_whitespace().nth(7).ok_or("no minflt")?.parse()?)
 }
 
 /// Bytes of memory that the server has resident.

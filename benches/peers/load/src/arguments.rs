@@ -36,7 +36,7 @@ impl Arguments {
     pub(crate) fn read() -> Result<Self, Failure> {
         let mut given = env::args().skip(1);
         let mut arguments = Self {
-            command: given.next().ok_or("usage: load echo | handshake | idle --port N --pid N ...")?,
+            command: given.next().ok_or("usage: load COMMAND --port N --pid N ...")?,
             port: 9001,
             pid: 0,
             connections: 1,

@@ -38,9 +38,10 @@ pub(crate) fn measure(arguments: &Arguments) -> Result<String, Failure> {
     let messages = load.count.messages as f64;
     let server = after.server_since(&before);
     Ok(format!(
-        r#"{{"messages":{messages},"rate":{:.0},"ns":{:.1},"server":{:.3},"busy":{:.3},"p50_us":{:.2},"p99_us":{:.2},"disturbance":{:.3},"extensions":{extensions:?},"sent":{:.1},"received":{:.1}}}"#,
+        r#"{{"messages":{messages},"rate":{:.0},"ns":{:.1},"faults":{:.3},"server":{:.3},"busy":{:.3},"p50_us":{:.2},"p99_us":{:.2},"disturbance":{:.3},"extensions":{extensions:?},"sent":{:.1},"received":{:.1}}}"#,
         messages / seconds,
         server / messages,
+        after.faults_since(&before) / messages,
         server / 1e9 / seconds,
         1.0 - load.count.idle.as_secs_f64() / seconds,
         load.count.latency.quantile(0.5) as f64 / 1e3,
@@ -51,18 +52,18 @@ pub(crate) fn measure(arguments: &Arguments) -> Result<String, Failure> {
     ))
 }
 
-struct Load<'a> {
+pub(crate) struct Load<'a> {
     traffic: &'a Traffic,
     ahead: usize,
     epoll: OwnedFd,
     connections: Vec<Connection>,
     buffer: Vec<u8>,
-    count: Count,
+    pub(crate) count: Count,
 }
 
 /// What is counted while it counts.
-struct Count {
-    messages: usize,
+pub(crate) struct Count {
+    pub(crate) messages: usize,
     /// Time in which nothing had come.
     idle: Duration,
     /// From a burst's first byte to the last of its answers.
@@ -87,7 +88,7 @@ struct Connection {
 }
 
 impl<'a> Load<'a> {
-    fn new(arguments: &Arguments, traffic: &'a Traffic) -> Result<Self, Failure> {
+    pub(crate) fn new(arguments: &Arguments, traffic: &'a Traffic) -> Result<Self, Failure> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let mut connections = Vec::new();
         for index in 0..arguments.connections {
@@ -105,7 +106,7 @@ impl<'a> Load<'a> {
     }
 
     /// Spins for so long.
-    fn run(&mut self, duration: Duration) -> Result<(), Failure> {
+    pub(crate) fn run(&mut self, duration: Duration) -> Result<(), Failure> {
         let mut events = Vec::with_capacity(1024);
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         let begun = Instant::now();

@@ -11,7 +11,11 @@ use std::time::Duration;
 /// How long a server has to come to rest.
 const SETTLE: Duration = Duration::from_millis(300);
 
-/// Resident bytes for each connection: once many are open, and once each has echoed a message.
+/// The first byte of a frame, and no more.
+const BEGUN: [u8; 1] = [0x82];
+
+/// Resident bytes for each connection: once many are open, once each has echoed a message, and once a byte of the
+/// next has come.
 pub(crate) fn measure(arguments: &Arguments) -> Result<String, Failure> {
     let offer = arguments.deflate.as_deref();
     let first = Client::connect(arguments.port, offer)?;
@@ -38,11 +42,16 @@ pub(crate) fn measure(arguments: &Arguments) -> Result<String, Failure> {
         }
     }
     let used = settled(arguments.pid)?;
+    for client in &mut clients {
+        client.stream.write_all(&BEGUN)?;
+    }
+    let begun = settled(arguments.pid)?;
     let each = |resident: f64| (resident - base) / arguments.connections as f64;
     Ok(format!(
-        r#"{{"base":{base},"opened":{:.0},"used":{:.0},"connections":{},"extensions":{extensions:?}}}"#,
+        r#"{{"base":{base},"opened":{:.0},"used":{:.0},"begun":{:.0},"connections":{},"extensions":{extensions:?}}}"#,
         each(opened),
         each(used),
+        each(begun),
         arguments.connections,
     ))
 }

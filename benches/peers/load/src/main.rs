@@ -4,6 +4,7 @@
 //! ```text
 //! load echo      --port N --pid N [--connections N] [--size N] [--ahead N] [--kind binary|text|json]
 //!                [--deflate OFFER] [--warm SECONDS] [--seconds SECONDS]
+//! load syscalls  --port N --pid N [--connections N] [--size N] [--ahead N] [--warm SECONDS] [--seconds SECONDS]
 //! load handshake --port N --pid N [--connections N] [--count N]
 //! load idle      --port N --pid N [--connections N] [--size N] [--deflate OFFER]
 //! load scale     --port N --pid N [--connections N] [--size N] [--seconds SECONDS]
@@ -23,6 +24,8 @@ mod handshake;
 mod histogram;
 mod idle;
 mod scale;
+mod strace;
+mod syscalls;
 mod traffic;
 mod verify;
 
@@ -47,6 +50,7 @@ fn run() -> Result<String, Failure> {
     let arguments = Arguments::read()?;
     match arguments.command.as_str() {
         "echo" => echo::measure(&arguments),
+        "syscalls" => syscalls::measure(&arguments),
         "handshake" => handshake::measure(&arguments),
         "idle" => idle::measure(&arguments),
         "scale" => scale::measure(&arguments),

@@ -1,7 +1,7 @@
 //! fastwebsockets, on a bare TCP stream: the opening handshake is ours, not hyper's.
 
 use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, Role, WebSocket};
-use harness::{Codec, Echo, Endless, Failure, Options, Sample};
+use harness::{Codec, Echo, Endless, Failure, Mask, Options, Sample};
 use std::net::TcpListener;
 use tokio::net::TcpStream;
 
@@ -40,6 +40,8 @@ where
 }
 
 impl Codec for Row {
+    const MASK: Option<(&'static str, Mask)> = Some(("fastwebsockets::unmask", fastwebsockets::unmask));
+
     fn decode(stream: Endless, count: usize) -> Result<usize, Failure> {
         harness::block_on(async {
             let mut ws = collector(WebSocket::after_handshake(stream, Role::Server));

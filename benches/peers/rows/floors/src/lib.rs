@@ -3,7 +3,7 @@
 use harness::Failure;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send, sockopt};
 use std::mem;
 use std::net::TcpListener;
@@ -46,7 +46,7 @@ pub fn serve<P: Peer>(listener: TcpListener) -> Result<(), Failure> {
     let (mut events, mut buffer, mut out) = (Vec::with_capacity(1024), vec![0; BUFFER], Vec::new());
     loop {
         events.clear();
-        epoll::wait(&epoll, spare_capacity(&mut events), None)?;
+        retry_on_intr(|| epoll::wait(&epoll, spare_capacity(&mut events), None))?;
         for &Event { data, flags } in &events {
             if data.u64() == LISTENER {
                 let socket = accept_with(&listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;

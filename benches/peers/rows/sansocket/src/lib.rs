@@ -39,10 +39,11 @@ pub fn length(message: Option<Message>) -> Result<usize, Failure> {
     Ok(message.ok_or("the stream has ended")?.len())
 }
 
-/// A sample as `send` borrows it.
+/// A sample as `send` borrows it, or shares it.
 pub fn outgoing(sample: &Sample) -> Outgoing<'_> {
     match sample {
         Sample::Text(text) => text.as_str().into(),
         Sample::Binary(bytes) => bytes.as_slice().into(),
+        Sample::Shared(bytes) => bytes.clone().into(),
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
-use harness::{Codec, Echo, Endless, Failure, Options, Sample};
+use harness::{Codec, Echo, Endless, Failure, Mask, Options, Sample};
 use sockudo_ws::deflate::{DeflateConfig, negotiate_server_deflate};
 use sockudo_ws::handshake::{build_response, generate_accept_key, parse_request, server_handshake};
 use sockudo_ws::{CompressedWebSocketStream, Config, Message, Role, WebSocketStream};
@@ -91,6 +91,9 @@ where
 }
 
 impl Codec for Row {
+    const MASK: Option<(&'static str, Mask)> =
+        Some(("sockudo_ws::simd::apply_mask", sockudo_ws::simd::apply_mask));
+
     fn decode(stream: Endless, count: usize) -> Result<usize, Failure> {
         harness::block_on(async {
             let mut ws = WebSocketStream::server(stream, Config::default());

@@ -2,7 +2,8 @@
 //! the caller there. It has no row with compression: with flate2 1.1.11 it takes every message's end for an error.
 
 use futures_util::io::{BufReader, BufWriter};
-use harness::{Codec, Echo, Endless, Failure, Options, Role, Sample};
+use harness::{Codec, Echo, Endless, Failure, Mask, Options, Role, Sample};
+use soketto::base::{Header, OpCode};
 use soketto::connection::Builder;
 use soketto::handshake::{Server, server::Response};
 use soketto::{Data, Mode, Receiver, Sender};
@@ -57,6 +58,12 @@ async fn echo(
 }
 
 impl Codec for Row {
+    const MASK: Option<(&'static str, Mask)> = Some(("soketto: Codec::apply_mask", |payload, key| {
+        let mut header = Header::new(OpCode::Binary);
+        header.set_masked(true).set_mask(u32::from_be_bytes(key));
+        soketto::base::Codec::apply_mask(&header, payload);
+    }));
+
     fn decode(stream: Endless, count: usize) -> Result<usize, Failure> {
         harness::block_on(async {
             let (_, mut receiver) = open(stream, Mode::Server);
@@ -82,7 +89,7 @@ impl Codec for Row {
             for _ in 0..count {
                 match sample {
                     Sample::Text(text) => sender.send_text(text).await?,
-                    Sample::Binary(bytes) => sender.send_binary(bytes).await?,
+                    _ => sender.send_binary(sample.bytes()).await?,
                 }
                 sender.flush().await?;
             }

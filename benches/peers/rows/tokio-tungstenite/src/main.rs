@@ -69,7 +69,7 @@ impl Codec for Row {
         };
         let message = match sample {
             Sample::Text(text) => Message::text(text),
-            Sample::Binary(bytes) => Message::binary(bytes.clone()),
+            _ => Message::binary(sample.bytes().to_vec()),
         };
         harness::block_on(async {
             let mut ws = WebSocketStream::from_raw_socket(stream, role, None).await;

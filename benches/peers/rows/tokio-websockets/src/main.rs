@@ -43,7 +43,7 @@ impl Codec for Row {
     fn encode(stream: Endless, role: Role, sample: &Sample, count: usize) -> Result<(), Failure> {
         let message = match sample {
             Sample::Text(text) => Message::text(text.clone()),
-            Sample::Binary(bytes) => Message::binary(Bytes::copy_from_slice(bytes)),
+            _ => Message::binary(Bytes::copy_from_slice(sample.bytes())),
         };
         harness::block_on(async {
             match role {

@@ -39,7 +39,7 @@ impl Codec for Row {
         let mut ws = WebSocket::from_raw_socket(stream, role, None);
         let message = match sample {
             Sample::Text(text) => Message::text(text),
-            Sample::Binary(bytes) => Message::binary(bytes.clone()),
+            _ => Message::binary(sample.bytes().to_vec()),
         };
         for _ in 0..count {
             ws.send(message.clone())?;

@@ -58,7 +58,7 @@ impl Codec for Row {
             for _ in 0..count {
                 match sample {
                     Sample::Text(text) => ws.send(text.as_str()).await?,
-                    Sample::Binary(bytes) => ws.send(&bytes[..]).await?,
+                    _ => ws.send(sample.bytes()).await?,
                 }
             }
             Ok(())

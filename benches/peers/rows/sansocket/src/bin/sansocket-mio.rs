@@ -1,10 +1,11 @@
 //! The core alone over mio, which on Linux is epoll, edge-triggered: a loop, one thread, no runtime.
 
 use bytes::Buf;
-use harness::{Codec, Echo, Endless, Failure, Options, Role, Sample};
+use harness::{Codec, Echo, Endless, Failure, Mask, Options, Role, Sample};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use row_sansocket::{DEFLATE, open, options, outgoing};
+use sansocket::frame::mask;
 use sansocket::handshake::server::{self, Handshake};
 use sansocket::{Connection, Event};
 use std::io::{ErrorKind, Read, Write};
@@ -27,7 +28,10 @@ impl Echo for Row {
         let mut peers: Vec<Option<Peer>> = Vec::new();
         let mut events = Events::with_capacity(1024);
         loop {
-            poll.poll(&mut events, None)?;
+            match poll.poll(&mut events, None) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                polled => polled?,
+            }
             for event in &events {
                 if event.token() == LISTENER {
                     while let Some((mut stream, _)) = unless_blocked(listener.accept())? {
@@ -139,6 +143,8 @@ fn unless_blocked<T>(result: std::io::Result<T>) -> Result<Option<T>, Failure> {
 }
 
 impl Codec for Row {
+    const MASK: Option<(&'static str, Mask)> = Some(("sansocket::frame::mask::apply", mask::apply));
+
     fn decode(mut stream: Endless, count: usize) -> Result<usize, Failure> {
         let mut connection = open(Role::Server);
         let (mut messages, mut bytes) = (0, 0);
