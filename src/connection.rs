@@ -29,6 +29,7 @@ pub(crate) use input::Input;
 pub(crate) use keepalive::later;
 use random::Random;
 use receiver::Progress;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 pub use crate::frame::Role;
@@ -75,7 +76,8 @@ pub struct Connection {
     role: Role,
     receiver: Receiver,
     sender: Sender,
-    agreement: Agreement,
+    /// `None`: nothing was agreed on, as mostly.
+    agreement: Option<Box<Agreement>>,
 }
 
 /// How far a connection has come: what browsers call `readyState`. (Their CONNECTING is the type
@@ -118,6 +120,7 @@ impl Connection {
     fn build(role: Role, config: &Config, agreement: Agreement, random: Random) -> Self {
         let receiver = Receiver::new(role, config, &agreement);
         let sender = Sender::new(role, config, &agreement, random);
+        let agreement = (agreement != Agreement::new()).then(|| Box::new(agreement));
         Self { role, receiver, sender, agreement }
     }
 
@@ -365,18 +368,19 @@ impl Connection {
 
     /// The subprotocol that the opening handshake agreed on.
     pub fn protocol(&self) -> Option<&str> {
-        self.agreement.protocol()
+        self.agreement().protocol()
     }
 
     /// The extensions that the opening handshake agreed on, as the server's `Sec-WebSocket-Extensions`
     /// lists them; empty if none.
     pub fn extensions(&self) -> &str {
-        self.agreement.extensions()
+        self.agreement().extensions()
     }
 
     /// What the opening handshake agreed on.
-    pub const fn agreement(&self) -> &Agreement {
-        &self.agreement
+    pub fn agreement(&self) -> &Agreement {
+        static NOTHING: LazyLock<Agreement> = LazyLock::new(Agreement::new);
+        self.agreement.as_deref().unwrap_or(&NOTHING)
     }
 
     /// Which end this is.

@@ -15,6 +15,8 @@ pub(crate) struct Timers {
     /// How many bytes had been written.
     written: u64,
     ping: Ping,
+    /// The application has pinged since the keepalive did.
+    has_pinged: bool,
     /// The unfinished message and when it was first seen.
     unfinished: Option<(u64, Instant)>,
     /// Until when the closing handshake may take.
@@ -29,6 +31,12 @@ struct TimerConfig {
     keepalive: Option<Keepalive>,
     message_timeout: Option<Duration>,
     close_timeout: Duration,
+}
+
+impl TimerConfig {
+    const fn any(&self) -> bool {
+        self.keepalive.is_some() || self.message_timeout.is_some()
+    }
 }
 
 /// The keepalive's ping. Only a pong with its payload answers it: others may be late, or made up. But if the
@@ -65,15 +73,27 @@ pub(crate) enum Due {
 }
 
 impl Timers {
-    pub(crate) fn new(config: &Config) -> Self {
+    /// What an open connection has to watch; `None` if that is nothing.
+    pub(crate) fn of(config: &Config) -> Option<Box<Self>> {
         let &Config { keepalive, message_timeout, close_timeout, .. } = config;
+        let config = TimerConfig { keepalive, message_timeout, close_timeout };
+        config.any().then(|| Box::new(Self::new(config)))
+    }
+
+    /// What a closing connection has to watch.
+    pub(crate) fn closing(close_timeout: Duration) -> Box<Self> {
+        Box::new(Self::new(TimerConfig { keepalive: None, message_timeout: None, close_timeout }))
+    }
+
+    const fn new(config: TimerConfig) -> Self {
         Self {
-            config: TimerConfig { keepalive, message_timeout, close_timeout },
+            config,
             alive: None,
             written: 0,
             ping: Ping::None,
             unfinished: None,
             closing: None,
+            has_pinged: false,
             round_trip: None,
             now: None,
         }
@@ -81,19 +101,15 @@ impl Timers {
 
     /// Whether any deadline can arise while the connection is open.
     pub(crate) const fn any(&self) -> bool {
-        self.config.keepalive.is_some() || self.config.message_timeout.is_some()
-    }
-
-    pub(crate) const fn close_timeout(&self) -> Duration {
-        self.config.close_timeout
+        self.config.any()
     }
 
     pub(crate) const fn round_trip(&self) -> Option<Duration> {
         self.round_trip
     }
 
-    /// A pong came, when `arrived` bytes had come in all; `superseded`: the application has pinged since.
-    pub(crate) fn pong(&mut self, pong: &[u8], arrived: Option<u64>, superseded: bool) {
+    /// A pong came, when `arrived` bytes had come in all.
+    pub(crate) fn pong(&mut self, pong: &[u8], arrived: Option<u64>) {
         let Ping::Sent { payload, at, .. } = self.ping else { return };
         if payload == pong {
             // If the time was told since these bytes came, it is the time of the pong; else it will be.
@@ -104,7 +120,7 @@ impl Timers {
                 }
                 _ => self.ping = Ping::Answered { at },
             }
-        } else if superseded {
+        } else if self.has_pinged {
             self.ping = Ping::None; // of no use for the round-trip time
         }
     }
@@ -112,6 +128,12 @@ impl Timers {
     /// A keepalive ping with this payload was queued, and leaves when `turn` bytes are written in all.
     pub(crate) fn pinged(&mut self, payload: [u8; 8], at: Instant, turn: u64) {
         self.ping = Ping::Sent { payload, at, heard: at, turn };
+        self.has_pinged = false;
+    }
+
+    /// The application has pinged.
+    pub(crate) const fn pinged_by_application(&mut self) {
+        self.has_pinged = true;
     }
 
     /// Takes note of the time, and says what is due. `written` bytes have been written in all.
@@ -205,8 +227,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn timers(config: Config) -> Timers {
-        Timers::new(&config)
+    fn timers(config: Config) -> Box<Timers> {
+        Timers::of(&config).unwrap_or_else(|| Timers::closing(config.close_timeout))
     }
 
     fn progress(arrived: u64, unfinished: Option<u64>) -> Progress {
@@ -224,7 +246,7 @@ mod tests {
         assert_eq!(timers.update(start + 10 * SECOND, idle, 0, false), Due::Ping);
         timers.pinged(*b"01234567", start + 10 * SECOND, 0);
         assert_eq!(timers.next(), Some(start + 13 * SECOND));
-        timers.pong(b"another ping's", None, false);
+        timers.pong(b"another ping's", None);
         assert_eq!(
             timers.update(start + 13 * SECOND, idle, 0, false),
             Due::Failed(ProtocolError::PongTimeout)
@@ -238,7 +260,7 @@ mod tests {
             timers(Config::new().keepalive(Keepalive { interval: 10 * SECOND, timeout: 3 * SECOND }));
         timers.update(start, progress(0, None), 0, false);
         timers.pinged(*b"01234567", start + 10 * SECOND, 0);
-        timers.pong(b"01234567", None, false);
+        timers.pong(b"01234567", None);
         assert_eq!(timers.update(start + 12 * SECOND, progress(14, None), 0, false), Due::Nothing);
         assert_eq!(timers.round_trip(), Some(2 * SECOND));
         assert_eq!(timers.next(), Some(start + 22 * SECOND));
@@ -318,7 +340,7 @@ mod tests {
         assert!(!timers(Config::new()).any());
         assert!(timers(Config::new().keepalive(keepalive)).any());
         assert!(timers(Config::new().message_timeout(SECOND)).any());
-        assert_eq!(timers(Config::new().close_timeout(7 * SECOND)).close_timeout(), 7 * SECOND);
+        assert!(Timers::of(&Config::new()).is_none());
     }
 
     #[test]
@@ -329,7 +351,7 @@ mod tests {
         timers.update(start, progress(0, None), 0, false);
         timers.pinged(*b"01234567", start + 10 * SECOND, 0);
         timers.update(start + 12 * SECOND, progress(14, None), 0, false);
-        timers.pong(b"01234567", Some(14), false);
+        timers.pong(b"01234567", Some(14));
         assert_eq!((timers.round_trip(), timers.next()), (Some(2 * SECOND), Some(start + 22 * SECOND)));
     }
 

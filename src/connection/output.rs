@@ -15,15 +15,20 @@ pub struct Output {
     tail: Vec<u8>,
     start: usize,
     end: usize,
-    /// Payloads in storage of their own, each with how many bytes of the tail go before it (and behind
-    /// the one before).
-    inserted: VecDeque<(usize, Bytes)>,
-    /// How many bytes of the tail go before the last of `inserted`.
-    tail_inserted: usize,
-    /// Bytes in `inserted` that wait to be written.
-    inserted_len: usize,
+    inserted: Option<Box<Inserted>>,
     /// How many bytes have been written in all.
     written: u64,
+}
+
+/// Payloads in storage of their own.
+#[derive(Default)]
+struct Inserted {
+    /// Each with how many bytes of the tail go before it, and behind the one before.
+    payloads: VecDeque<(usize, Bytes)>,
+    /// How many bytes of the tail go before the last of them.
+    tail: usize,
+    /// How many bytes of theirs wait to be written.
+    len: usize,
 }
 
 impl Output {
@@ -84,10 +89,11 @@ impl Output {
         if bytes.is_empty() {
             return;
         }
-        let before = self.end - self.start - self.tail_inserted;
-        self.tail_inserted += before;
-        self.inserted_len += bytes.len();
-        self.inserted.push_back((before, bytes));
+        let inserted = self.inserted.get_or_insert_default();
+        let before = self.end - self.start - inserted.tail;
+        inserted.tail += before;
+        inserted.len += bytes.len();
+        inserted.payloads.push_back((before, bytes));
     }
 
     /// Drops all that waits.
@@ -111,7 +117,7 @@ impl Output {
         if self.has_remaining() {
             return None;
         }
-        self.inserted.shrink_to_fit();
+        self.inserted = None;
         Some(std::mem::take(&mut self.tail))
     }
 
@@ -145,10 +151,14 @@ impl Output {
     /// The bytes of the tail that go out before the first inserted payload.
     fn front(&self) -> &[u8] {
         let waiting = self.tail.get(self.start..self.end).unwrap_or_default();
-        match self.inserted.front() {
+        match self.next_inserted() {
             Some(&(before, _)) => waiting.get(..before).unwrap_or_default(),
             None => waiting,
         }
+    }
+
+    fn next_inserted(&self) -> Option<&(usize, Bytes)> {
+        self.inserted.as_ref()?.payloads.front()
     }
 
     fn advance_tail(&mut self, n: usize) {
@@ -162,12 +172,12 @@ impl Output {
 impl Buf for Output {
     #[inline(always)]
     fn remaining(&self) -> usize {
-        self.end - self.start + self.inserted_len
+        self.end - self.start + self.inserted.as_ref().map_or(0, |inserted| inserted.len)
     }
 
     #[inline]
     fn chunk(&self) -> &[u8] {
-        match self.inserted.front() {
+        match self.next_inserted() {
             Some((0, bytes)) => bytes,
             _ => self.front(),
         }
@@ -185,7 +195,7 @@ impl Buf for Output {
             }
         };
         let mut waiting = self.tail.get(self.start..self.end).unwrap_or_default();
-        for (before, bytes) in &self.inserted {
+        for (before, bytes) in self.inserted.iter().flat_map(|inserted| &inserted.payloads) {
             let (front, rest) = waiting.split_at_checked(*before).unwrap_or_default();
             push(front);
             push(bytes);
@@ -199,20 +209,24 @@ impl Buf for Output {
     #[inline]
     fn advance(&mut self, mut n: usize) {
         self.written = self.written.wrapping_add(n.min(self.remaining()) as u64);
-        while let Some((before, bytes)) = self.inserted.front_mut() {
+        while let Some(inserted) = &mut self.inserted
+            && let Some((before, bytes)) = inserted.payloads.front_mut()
+        {
             let from_tail = n.min(*before);
             *before -= from_tail;
             let from_bytes = (n - from_tail).min(bytes.len());
             bytes.advance(from_bytes);
             let done = *before == 0 && bytes.is_empty();
-            self.tail_inserted -= from_tail;
-            self.inserted_len -= from_bytes;
+            inserted.tail -= from_tail;
+            inserted.len -= from_bytes;
+            if done {
+                inserted.payloads.pop_front();
+            }
             n -= from_tail + from_bytes;
             self.advance_tail(from_tail);
             if !done {
                 return;
             }
-            self.inserted.pop_front();
         }
         let n = n.min(self.end - self.start);
         self.advance_tail(n);

@@ -27,14 +27,14 @@ pub struct Sender {
     /// The message that [`send_fragment`](Self::send_fragment) has not finished.
     unfinished: Option<Unfinished>,
     /// The answer to the newest ping, while there is no room to queue it.
-    pong: Option<Bytes>,
+    pong: Option<Box<[u8]>>,
     /// How many of the events that the receiver keeps are pings that were answered when they came.
     answered_ahead: u8,
     close: CloseState,
     close_info: Option<Box<CloseInfo>>,
-    timers: Timers,
-    /// The application has pinged since the keepalive did.
-    has_pinged: bool,
+    /// Only while something can become due.
+    timers: Option<Box<Timers>>,
+    close_timeout: Duration,
     high_water_mark: usize,
     fragment_size: usize,
     /// Compresses messages, if that was agreed on.
@@ -96,8 +96,8 @@ impl Sender {
             answered_ahead: 0,
             close: CloseState::Open,
             close_info: None,
-            timers: Timers::new(config),
-            has_pinged: false,
+            timers: Timers::of(config),
+            close_timeout: config.close_timeout,
             high_water_mark: config.high_water_mark,
             fragment_size: config.fragment_size.unwrap_or(usize::MAX),
             deflater: Deflater::agreed(config.deflate.as_ref(), agreement.deflate.as_ref(), role),
@@ -190,7 +190,9 @@ impl Sender {
     /// More than 125 bytes; after a Close frame; at the [`high_water_mark`](Config::high_water_mark).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.control(Opcode::Ping, payload)?;
-        self.has_pinged = true;
+        if let Some(timers) = &mut self.timers {
+            timers.pinged_by_application();
+        }
         Ok(())
     }
 
@@ -299,7 +301,7 @@ impl Sender {
 
     /// The time between the last keepalive ping and its pong; `None` before the first.
     pub fn round_trip_time(&self) -> Option<Duration> {
-        self.timers.round_trip()
+        self.timers.as_ref()?.round_trip()
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -318,15 +320,15 @@ impl Sender {
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
-        if self.is_abandoned() { None } else { self.timers.next() }
+        if self.is_abandoned() { None } else { self.timers.as_ref()?.next() }
     }
 
     pub(crate) const fn close_timeout(&self) -> Duration {
-        self.timers.close_timeout()
+        self.close_timeout
     }
 
-    pub(crate) const fn has_deadlines(&self) -> bool {
-        self.timers.any()
+    pub(crate) fn has_deadlines(&self) -> bool {
+        self.timers.as_ref().is_some_and(|timers| timers.any())
     }
 
     /// Whether another message is taken: less than the high-water mark waits.
@@ -374,20 +376,14 @@ impl Sender {
         if self.close == CloseState::Abandoned {
             return Ok(None);
         }
-        match self.timers.update(now, progress, self.output.written(), self.close != CloseState::Open) {
+        let is_closing = self.close != CloseState::Open;
+        if is_closing && self.timers.is_none() {
+            self.timers = Some(Timers::closing(self.close_timeout));
+        }
+        let Some(timers) = &mut self.timers else { return Ok(None) };
+        match timers.update(now, progress, self.output.written(), is_closing) {
             Due::Nothing => {}
-            Due::Ping => {
-                // While the peer is silent, few messages refer to others.
-                self.forget();
-                let turn = self.output.written().wrapping_add(self.output.remaining() as u64);
-                // Without randomness no ping leaves, and the connection fails when it is not answered.
-                let [a, b, c, d] = self.random.key().unwrap_or_default();
-                let [e, f, g, h] = self.random.key().unwrap_or_default();
-                let payload = [a, b, c, d, e, f, g, h];
-                let _unsent = self.put(Opcode::Ping, true, OutgoingPayload::Borrowed(&payload));
-                self.timers.pinged(payload, now, turn);
-                self.has_pinged = false;
-            }
+            Due::Ping => self.ping_silent_peer(now),
             Due::Failed(error) => return Err(error),
             Due::Abandon => {
                 let unanswered = self.close == CloseState::Sent;
@@ -395,7 +391,22 @@ impl Sender {
                 return if unanswered { Err(ProtocolError::CloseTimeout) } else { Ok(None) };
             }
         }
-        Ok(if progress.is_blocked { self.timers.next_after(now) } else { self.timers.next() })
+        let Some(timers) = &self.timers else { return Ok(None) };
+        Ok(if progress.is_blocked { timers.next_after(now) } else { timers.next() })
+    }
+
+    fn ping_silent_peer(&mut self, now: Instant) {
+        // While the peer is silent, few messages refer to others.
+        self.forget();
+        let turn = self.output.written().wrapping_add(self.output.remaining() as u64);
+        // Without randomness no ping leaves, and the connection fails when it is not answered.
+        let [a, b, c, d] = self.random.key().unwrap_or_default();
+        let [e, f, g, h] = self.random.key().unwrap_or_default();
+        let payload = [a, b, c, d, e, f, g, h];
+        let _unsent = self.put(Opcode::Ping, true, OutgoingPayload::Borrowed(&payload));
+        if let Some(timers) = &mut self.timers {
+            timers.pinged(payload, now, turn);
+        }
     }
 
     /// Whether something may be queued. A pong that waits goes first, or else an application that never
@@ -519,7 +530,7 @@ impl Sender {
             self.pong = None;
             self.put_pong(payload);
         } else {
-            self.pong = Some(Bytes::copy_from_slice(payload));
+            self.pong = Some(payload.into());
         }
     }
 
@@ -539,7 +550,9 @@ impl Sender {
     /// A pong came, which may answer the keepalive's ping; when so many bytes had come in all, if that is
     /// known.
     pub(crate) fn answer_pong(&mut self, payload: &[u8], arrived: Option<u64>) {
-        self.timers.pong(payload, arrived, self.has_pinged);
+        if let Some(timers) = &mut self.timers {
+            timers.pong(payload, arrived);
+        }
     }
 
     fn has_room_for_pongs(&self) -> bool {

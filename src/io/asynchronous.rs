@@ -131,7 +131,8 @@ impl<T: Transport> Handshake<T> {
 /// Dropping it closes the stream and nothing else; [`close`](Self::close) says goodbye.
 #[derive(Debug)]
 pub struct WebSocket<T> {
-    driver: Driver<T>,
+    /// Boxed, so that futures which hold a connection, and hold it twice while it is handed on, are small.
+    driver: Box<Driver<T>>,
     /// Only for those who may share it between tasks, by way of [`Stream`], [`Sink`] and the byte stream.
     wakers: Option<Wakers>,
 }
@@ -170,21 +171,17 @@ impl<T: Transport> WebSocket<T> {
         Ok(Self::from_connection(transport, connection))
     }
 
-    /// Accepts a client: reads the request, and answers it. Boxed, so that a task's future keeps no room for
-    /// it.
+    /// Accepts a client: reads the request, and answers it.
     pub(super) async fn accept(stream: impl Into<T>, options: Arc<server::Options>) -> Result<Self, Error> {
         let mut handshake = Handshake::new(stream, options);
-        let accepting = Box::pin(async move {
-            handshake.read().await?;
-            handshake.accept().await
-        });
-        accepting.await
+        handshake.read().await?;
+        handshake.accept().await
     }
 
     /// A connection whose opening handshake was made elsewhere; see [`handshake`](crate::handshake). The
     /// connection's output may begin with a response.
     pub fn from_connection(stream: impl Into<T>, connection: Connection) -> Self {
-        Self { driver: Driver::new(stream.into(), connection), wakers: None }
+        Self { driver: Box::new(Driver::new(stream.into(), connection)), wakers: None }
     }
 
     /// The next message. `None`: the peer has closed the connection; [`close_info`](Self::close_info) says how,
@@ -387,14 +384,15 @@ impl<T: Transport> WebSocket<T> {
     /// The stream and the connection, which holds what was read and not yet polled, and what waits to be
     /// written.
     pub fn into_parts(self) -> (T::Stream, Connection) {
-        (self.driver.transport.into_inner(), self.driver.connection)
+        let Driver { transport, connection, .. } = *self.driver;
+        (transport.into_inner(), connection)
     }
 
     /// Splits the connection for two tasks, or more: one reads while others write. The
     /// [`streaming`](Config::streaming) mode has no use for it, because parts are lent and cannot leave a
     /// lock: [`Reader::read`] fails with [`Streaming`](Error::Streaming).
     pub fn split(self) -> (Reader<T>, Writer<T>) {
-        split::split(self.driver)
+        split::split(*self.driver)
     }
 
     /// A stream of bytes for any other protocol: what is written leaves as binary messages, and those that

@@ -41,7 +41,7 @@ enum Phase {
     /// may have failed. If nothing more can come, writing is given up at an instant.
     Ahead { then: Option<io::Error>, until: Option<Instant> },
     /// No more events come. The Close frame leaves, and the stream ends; then this is reported.
-    Ending { outcome: Result<(), Error>, shut_down: bool },
+    Ending { outcome: Result<(), Box<Error>>, shut_down: bool },
     /// It was reported.
     Ended { clean: bool },
 }
@@ -50,12 +50,15 @@ enum Phase {
 #[derive(Debug)]
 enum Writing {
     Works,
-    /// The error is reported once, unless a Close frame is found that says something better. What the peer
-    /// may still have to say is waited for until then.
-    Broken {
-        error: Option<io::Error>,
-        until: Instant,
-    },
+    Broken(Box<Broken>),
+}
+
+#[derive(Debug)]
+struct Broken {
+    /// It is reported once, unless a Close frame is found that says something better.
+    error: Option<io::Error>,
+    /// Until when what the peer may still have to say is waited for.
+    until: Instant,
 }
 
 impl<T: Transport> Driver<T> {
@@ -100,7 +103,7 @@ impl<T: Transport> Driver<T> {
     /// Until when something is awaited of a peer that cannot be expected to do it.
     const fn gives_up_at(&self) -> Option<Instant> {
         match (&self.writing, &self.phase) {
-            (Writing::Broken { until, .. }, _) => Some(*until),
+            (Writing::Broken(broken), _) => Some(broken.until),
             (_, Phase::Ahead { until, .. }) => *until,
             _ => None,
         }
@@ -284,7 +287,7 @@ impl<T: Transport> Driver<T> {
                     let phase = std::mem::replace(&mut self.phase, Phase::Ended { clean: false });
                     if let Phase::Ending { outcome, .. } = phase {
                         self.phase = Phase::Ended { clean: outcome.is_ok() };
-                        return Poll::Ready(outcome.map(|()| None));
+                        return Poll::Ready(outcome.map(|()| None).map_err(|error| *error));
                     }
                 }
                 Phase::Open => match self.connection.advance() {
@@ -301,9 +304,9 @@ impl<T: Transport> Driver<T> {
     fn end(&mut self, outcome: Result<(), Error>) {
         let outcome = outcome.or_else(|error| match self.writing {
             Writing::Works => Err(error),
-            Writing::Broken { .. } => self.check_writing(),
+            Writing::Broken(_) => self.check_writing(),
         });
-        self.phase = Phase::Ending { outcome, shut_down: false };
+        self.phase = Phase::Ending { outcome: outcome.map_err(Box::new), shut_down: false };
         self.note_time();
     }
 
@@ -324,8 +327,8 @@ impl<T: Transport> Driver<T> {
                 }
                 true
             }
-            Writing::Broken { until, .. } => {
-                self.deadline = Some(until);
+            Writing::Broken(ref broken) => {
+                self.deadline = Some(broken.until);
                 false
             }
         };
@@ -478,7 +481,7 @@ impl<T: Transport> Driver<T> {
     }
 
     const fn is_broken(&self) -> bool {
-        matches!(self.writing, Writing::Broken { .. })
+        matches!(self.writing, Writing::Broken(_))
     }
 
     /// Whether a blocking read or write has ended because of the deadline.
@@ -489,7 +492,7 @@ impl<T: Transport> Driver<T> {
     pub(super) fn break_writing(&mut self, error: io::Error) {
         if let Writing::Works = self.writing {
             let until = later(self.transport.now(), self.connection.close_timeout());
-            self.writing = Writing::Broken { error: Some(error), until };
+            self.writing = Writing::Broken(Box::new(Broken { error: Some(error), until }));
         }
         self.unflushed = false;
         self.sender().abandon();
@@ -501,7 +504,7 @@ impl<T: Transport> Driver<T> {
             // What waited was dropped if the connection failed; reading says why.
             Writing::Works if self.connection.halves().1.is_abandoned() => Err(Error::Closed),
             Writing::Works => Ok(()),
-            Writing::Broken { error, .. } => Err(error.take().map_or(Error::Closed, Error::from)),
+            Writing::Broken(broken) => Err(broken.error.take().map_or(Error::Closed, Error::from)),
         }
     }
 

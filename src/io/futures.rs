@@ -117,11 +117,11 @@ where
 ///
 /// # Errors
 /// The client sent no valid opening handshake, and was told so; or it took too long.
-pub async fn accept<S>(stream: impl Into<Futures<S>>) -> Result<WebSocket<S>, Error>
+pub fn accept<S>(stream: impl Into<Futures<S>>) -> impl Future<Output = Result<WebSocket<S>, Error>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    accept_with(stream, server::Options::new()).await
+    accept_with(stream, server::Options::new())
 }
 
 /// Accepts a client on a stream with these options: subprotocols, origins, a
@@ -131,14 +131,16 @@ where
 ///
 /// # Errors
 /// As for [`accept`].
-pub async fn accept_with<S>(
+pub fn accept_with<S>(
     stream: impl Into<Futures<S>>,
     options: impl Into<Arc<server::Options>>,
-) -> Result<WebSocket<S>, Error>
+) -> impl Future<Output = Result<WebSocket<S>, Error>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    WebSocket::accept(stream, options.into()).await
+    let (stream, options) = (stream.into(), options.into());
+    // Boxed, so that a task's future keeps no room for it.
+    Box::pin(async move { WebSocket::accept(stream, options).await })
 }
 
 /// Gives a stream a timer: a function that makes a future which ends at an instant.

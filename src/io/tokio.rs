@@ -92,11 +92,11 @@ where
 ///
 /// # Errors
 /// The client sent no valid opening handshake, and was told so; or it took too long.
-pub async fn accept<S>(stream: S) -> Result<WebSocket<S>, Error>
+pub fn accept<S>(stream: S) -> impl Future<Output = Result<WebSocket<S>, Error>>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    accept_with(stream, server::Options::new()).await
+    accept_with(stream, server::Options::new())
 }
 
 /// Accepts a client on a stream with these options: subprotocols, origins, a
@@ -106,15 +106,37 @@ where
 ///
 /// # Errors
 /// As for [`accept`].
-pub async fn accept_with<S>(
+pub fn accept_with<S>(
     stream: S,
     options: impl Into<Arc<server::Options>>,
-) -> Result<WebSocket<S>, Error>
+) -> impl Future<Output = Result<WebSocket<S>, Error>>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    if let Some(tcp) = (&stream as &dyn Any).downcast_ref::<TcpStream>() {
-        tcp.set_nodelay(true)?;
+    let options = options.into();
+    // Boxed, so that a task's future keeps no room for it.
+    Box::pin(async move {
+        if let Some(tcp) = (&stream as &dyn Any).downcast_ref::<TcpStream>() {
+            tcp.set_nodelay(true)?;
+        }
+        WebSocket::accept(stream, options).await
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::driver::Driver;
+    use tokio::net::TcpListener;
+
+    /// What every connection costs for as long as it is open, and what its task has to keep room for.
+    #[tokio::test]
+    async fn a_connection_is_small_and_so_is_a_task_that_accepts_it() -> std::io::Result<()> {
+        assert!(size_of::<Driver<Tokio<TcpStream>>>() <= 440, "{}", size_of::<Driver<Tokio<TcpStream>>>());
+        assert!(size_of::<WebSocket<TcpStream>>() <= 32, "{}", size_of::<WebSocket<TcpStream>>());
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let stream = TcpStream::connect(listener.local_addr()?).await?;
+        assert!(size_of_val(&accept(stream)) <= 8);
+        Ok(())
     }
-    WebSocket::accept(stream, options.into()).await
 }

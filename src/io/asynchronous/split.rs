@@ -100,7 +100,7 @@ impl<T: Transport> Reader<T> {
         match Arc::into_inner(shared).map(|shared| shared.driver) {
             Some(driver) => {
                 let driver = driver.into_inner().unwrap_or_else(PoisonError::into_inner);
-                Ok(WebSocket { driver, wakers: None })
+                Ok(WebSocket { driver: Box::new(driver), wakers: None })
             }
             None => unreachable!("the count said that there is no other"),
         }

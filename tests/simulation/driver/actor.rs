@@ -21,7 +21,7 @@ pub(crate) type Transport<'d> = Tokio<Stream<'d>>;
 
 /// What an actor has, and gives back.
 pub(crate) enum Half<'d> {
-    Whole(Box<WebSocket<Transport<'d>>>),
+    Whole(WebSocket<Transport<'d>>),
     Reader(Reader<Transport<'d>>),
     Writer(Writer<Transport<'d>>),
     Gone,
@@ -299,7 +299,7 @@ impl<'d> Actor<'d> {
 /// A connection, in one piece.
 pub(crate) async fn whole<'d>(
     actor: Actor<'d>,
-    mut ws: Box<WebSocket<Transport<'d>>>,
+    mut ws: WebSocket<Transport<'d>>,
     longest: usize,
 ) -> Half<'d> {
     let mut sends = true;
@@ -332,7 +332,7 @@ pub(crate) async fn whole<'d>(
 /// The last of a connection: one closes, perhaps, and reads to the end.
 pub(crate) async fn last_whole<'d>(
     actor: Actor<'d>,
-    mut ws: Box<WebSocket<Transport<'d>>>,
+    mut ws: WebSocket<Transport<'d>>,
     closes: bool,
 ) -> Half<'d> {
     actor.signal.is_last.set(true);
@@ -411,7 +411,7 @@ impl<'d> Actor<'d> {
     }
 
     /// What is over stays so.
-    fn is_over(&self, mut ws: Box<WebSocket<Transport<'d>>>) -> Half<'d> {
+    fn is_over(&self, mut ws: WebSocket<Transport<'d>>) -> Half<'d> {
         for _ in 0..2 {
             let read = ws.read_with(|_, _| ()).now_or_never();
             is_over(read.map(|read| read.map(|event| event.is_some())), ws.close_info());
@@ -543,7 +543,7 @@ pub(crate) async fn server<'d>(actor: Actor<'d>, stream: Stream<'d>) -> Half<'d>
 impl<'d> Actor<'d> {
     fn has_opened(&self, opened: Option<Result<WebSocket<Transport<'d>>, Error>>) -> Half<'d> {
         match opened {
-            Some(Ok(ws)) => return Half::Whole(Box::new(ws)),
+            Some(Ok(ws)) => return Half::Whole(ws),
             // One end was refused by the other.
             Some(Err(Error::Handshake(HandshakeError::Http(_) | HandshakeError::Rejected(_))))
                 if self.books.borrow().is_rude => {}

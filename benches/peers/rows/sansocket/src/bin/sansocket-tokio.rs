@@ -18,9 +18,9 @@ impl Echo for Row {
     fn serve(listener: TcpListener, how: Options) -> Result<(), Failure> {
         let options = options(&how)?;
         harness::tasks(listener, move |stream| {
-            let echoing = echo(stream, Arc::clone(&options));
+            let options = Arc::clone(&options);
             // How a connection ends is for the generator to judge.
-            async { drop(echoing.await) }
+            async { drop(echo(stream, options).await) }
         })
     }
 }
