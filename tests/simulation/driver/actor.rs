@@ -311,15 +311,15 @@ pub(crate) async fn whole<'d>(
         match actor.below(32) {
             0..=3 => is_over = actor.read(&mut ws).await,
             4..=6 => is_over = actor.read_with(&mut ws, longest).await,
-            7..=23 if sends => sends = actor.send(&mut *ws, longest).await,
-            24 | 25 if sends => sends = actor.flush(&mut *ws).await,
-            26 if sends => sends = actor.ping(&mut *ws).await,
+            7..=23 if sends => sends = actor.send(&mut ws, longest).await,
+            24 | 25 if sends => sends = actor.flush(&mut ws).await,
+            26 if sends => sends = actor.ping(&mut ws).await,
             27..=29 => actor.idle().await,
             30 if actor.is_rude() => return Half::Gone,
             31 if actor.one_in(4) => {
-                is_over = actor.close(&mut *ws, true).await;
+                is_over = actor.close(&mut ws, true).await;
             }
-            31 if actor.one_in(4) => actor.sink_close(&mut *ws).await,
+            31 if actor.one_in(4) => actor.sink_close(&mut ws).await,
             _ => {}
         }
         if is_over {

@@ -131,7 +131,7 @@ impl<'d> World<'d> {
                 let config = self.books.borrow().ends[end].config.clone();
                 let connection = Connection::with_seed(role, config, Agreement::new(), [7; 32]);
                 let ws = WebSocket::from_connection(stream, connection);
-                self.halves[end].push(Half::Whole(Box::new(ws)));
+                self.halves[end].push(Half::Whole(ws));
                 self.reshape(end);
             }
         }
@@ -187,7 +187,7 @@ impl<'d> World<'d> {
             && let Some(reader) = reader.take_if(|_| self.wire.borrow_mut().choices.one_in(2))
             && let Some(writer) = writers.pop()
         {
-            whole = Some(Box::new(reader.reunite(writer).expect("two halves of one")));
+            whole = Some(reader.reunite(writer).expect("two halves of one"));
         }
         if let Some(ws) = whole.take_if(|_| self.books.borrow().are_bytes) {
             let (reader, writer) = tokio::io::split(ws.into_byte_stream());
@@ -199,7 +199,7 @@ impl<'d> World<'d> {
         if let Some(mut ws) = whole {
             if self.one_in(4) && !self.wire.borrow().is_disturbed {
                 let (stream, connection) = ws.into_parts();
-                ws = Box::new(WebSocket::from_connection(stream, connection));
+                ws = WebSocket::from_connection(stream, connection);
             }
             let splits = !self.books.borrow().ends[end].limits.streaming && self.one_in(2);
             if !splits {
