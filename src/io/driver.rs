@@ -212,16 +212,16 @@ impl<T: Transport> Driver<T> {
     #[inline(always)]
     pub(super) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
         while let Some(descriptor) = ready!(self.poll_next(cx))? {
-            match self.lend(descriptor) {
-                Some((Event::TextPart { .. } | Event::BinaryPart { .. }, _)) => {
+            match self.connection.lend(descriptor) {
+                Ok((Event::TextPart { .. } | Event::BinaryPart { .. }, _)) => {
                     return Poll::Ready(Err(Error::Streaming));
                 }
-                Some((event, _)) => {
+                Ok((event, _)) => {
                     if let Some(message) = event.into_message() {
                         return Poll::Ready(Ok(Some(message)));
                     }
                 }
-                None => {}
+                Err(_) => {} // the next poll says it
             }
         }
         Poll::Ready(Ok(None))
@@ -230,7 +230,7 @@ impl<T: Transport> Driver<T> {
     /// Ready when the connection is closed; what comes until then is dropped.
     pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         while let Some(descriptor) = ready!(self.poll_next(cx))? {
-            let _dropped = self.lend(descriptor); // lending is what validates a text
+            let _dropped = self.connection.lend(descriptor); // lending is what validates a text
         }
         Poll::Ready(Ok(()))
     }

@@ -359,6 +359,9 @@ impl<S: Read + Write> Shared<S> {
         loop {
             let mut driver = self.driver();
             if !batch.has_remaining() {
+                if let Some(buffer) = batch.take_buffer() {
+                    pool::give(buffer);
+                }
                 *batch = driver.connection.output().take();
             }
             driver.transport.unwritten = batch.has_remaining() || *unflushed;
