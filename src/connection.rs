@@ -362,6 +362,7 @@ impl Connection {
     }
 
     /// How many bytes wait to be written: frames, headers included.
+    #[inline]
     pub fn buffered_amount(&self) -> usize {
         self.sender.buffered_amount()
     }
