@@ -398,7 +398,8 @@ impl Receiver {
         None
     }
 
-    /// Whether nothing is under way, and so nothing to be found: true of most connections, most of the time.
+    /// Whether nothing is under way, and so nothing to be found: true of most connections, most of the time. Then all
+    /// that has come was polled.
     #[inline(always)]
     pub(crate) const fn rests(&mut self) -> bool {
         let rests =
