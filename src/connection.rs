@@ -185,7 +185,7 @@ impl Connection {
         }
     }
 
-    /// Finds the next event if it is a whole message in the receive buffer: see [`Receiver`].
+    /// Finds the next event if that is a matter of a few instructions: see [`Receiver::advance_fast`].
     #[inline(always)]
     pub(crate) fn advance_fast(&mut self) -> Option<Descriptor> {
         self.receiver.advance_fast()

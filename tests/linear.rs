@@ -7,7 +7,8 @@
 //! is a failure. `cargo test --test linear -- --nocapture` prints the numbers.
 //!
 //! Pieces of one byte end at 256 KiB or 1 MiB, where 16 MiB would take minutes: callgrind is some fifty times slower
-//! than the processor. With `SANSOCKET_CALLGRIND=all` they go on to 16 MiB. Heads end at their limit of 16 KiB, behind which the work must not grow at all. SOCKS is not
+//! than the processor. With `SANSOCKET_CALLGRIND=all` they go on to 16 MiB. Heads end at their limit of 16 KiB, behind
+//! which the work must not grow at all. SOCKS is not
 //! here, because an answer of its has at most 262 bytes; headers of frames and Close frames have 14 and 125.
 
 use std::env;

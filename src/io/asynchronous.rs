@@ -142,6 +142,7 @@ const READER: Party = Party(0);
 /// Who polls the sending direction, while it is not split.
 const WRITER: Party = Party(1);
 
+// What is called once a message is no `async fn`: that would keep its arguments twice.
 impl<T: Transport> WebSocket<T> {
     /// Runs the opening handshake of a client over any stream, within
     /// [`Config::handshake_timeout`].

@@ -125,3 +125,12 @@ fn a_slow_message_is_refused() {
     assert_eq!(events(&mut server), Err(ProtocolError::MessageTimeout));
     assert_eq!(written(&mut server)[2..4], 1008u16.to_be_bytes());
 }
+
+#[test]
+fn the_close_timeout_is_the_one_that_was_asked_for() {
+    let (now, timeout) = (Instant::now(), Duration::from_secs(7));
+    let mut server = Connection::new(Role::Server, Config::new().close_timeout(timeout));
+    assert_eq!((server.close_timeout(), server.handle_timeout(now)), (timeout, None));
+    server.close(None).unwrap();
+    assert_eq!(server.handle_timeout(now), Some(now + timeout));
+}

@@ -56,9 +56,9 @@ fn serve<W: Way>(port: u16, size: usize) -> Result<(), Failure> {
     let way = Arc::new(W::new(wire::ascii(size)));
     let members = Arc::new(Mutex::new(Vec::new()));
     harness::tasks(harness::listen(port)?, move |stream| {
-        let member = join(stream, Arc::clone(&way), Arc::clone(&members));
+        let (way, members) = (Arc::clone(&way), Arc::clone(&members));
         // How it ends is for the generator to judge.
-        async { drop(member.await) }
+        async { drop(join(stream, way, members).await) }
     })
 }
 

@@ -1,9 +1,46 @@
 //! What the rows of this crate share.
 
-use harness::{Failure, Options, Role, Sample};
+use harness::{Endless, Failure, Options, Role, Sample};
 use sansocket::handshake::server;
-use sansocket::{Config, Connection, Deflate, Message, Outgoing};
+use sansocket::tokio::WebSocket;
+use sansocket::{Config, Connection, Deflate, Error, Message, Outgoing};
+use std::net::TcpListener;
 use std::sync::Arc;
+use tokio::net::TcpStream;
+
+/// Serves each connection with a task of tokio's.
+///
+/// # Errors
+/// The setting of compression names no level; or the runtime cannot start.
+pub fn serve<F>(
+    listener: TcpListener,
+    how: &Options,
+    echo: impl Fn(TcpStream, Arc<server::Options>) -> F + Copy + Send + 'static,
+) -> Result<(), Failure>
+where
+    F: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    let options = options(how)?;
+    harness::tasks(listener, move |stream| {
+        let options = Arc::clone(&options);
+        // How a connection ends is for the generator to judge.
+        async move { drop(echo(stream, options).await) }
+    })
+}
+
+/// What [`Codec::encode`](harness::Codec::encode) of tokio's front end does.
+///
+/// # Errors
+/// The runtime cannot start, or the message is refused.
+pub fn encode(stream: Endless, role: Role, message: &Sample, count: usize) -> Result<(), Failure> {
+    harness::block_on(async {
+        let mut ws = WebSocket::from_connection(stream, open(role));
+        for _ in 0..count {
+            ws.send(outgoing(message)).await?;
+        }
+        Ok(())
+    })
+}
 
 /// The settings of permessage-deflate: a level, and whether each message stands alone, without context takeover.
 pub const DEFLATE: &[&str] = &["1", "6", "1-alone", "6-alone"];

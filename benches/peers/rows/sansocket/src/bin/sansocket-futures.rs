@@ -24,9 +24,9 @@ impl Echo for Row {
             loop {
                 let (stream, _) = listener.accept().await?;
                 stream.get_ref().set_nodelay(true)?;
-                let echoing = echo(stream, Arc::clone(&options));
+                let options = Arc::clone(&options);
                 // How a connection ends is for the generator to judge.
-                executor.spawn(async { drop(echoing.await) }).detach();
+                executor.spawn(async { drop(echo(stream, options).await) }).detach();
             }
         }))
     }

@@ -1,7 +1,7 @@
 //! The front end for tokio: `read_with` lends each message, which is queued without being owned.
 
 use harness::{Codec, Echo, Endless, Failure, Options, Role, Sample};
-use row_sansocket::{DEFLATE, open, options, outgoing};
+use row_sansocket::{DEFLATE, open};
 use sansocket::handshake::server;
 use sansocket::tokio::{WebSocket, accept_with};
 use sansocket::{Error, Event};
@@ -16,12 +16,7 @@ impl Echo for Row {
     const DEFLATE: &'static [&'static str] = DEFLATE;
 
     fn serve(listener: TcpListener, how: Options) -> Result<(), Failure> {
-        let options = options(&how)?;
-        harness::tasks(listener, move |stream| {
-            let options = Arc::clone(&options);
-            // How a connection ends is for the generator to judge.
-            async { drop(echo(stream, options).await) }
-        })
+        row_sansocket::serve(listener, &how, echo)
     }
 }
 
@@ -65,13 +60,7 @@ impl Codec for Row {
     }
 
     fn encode(stream: Endless, role: Role, message: &Sample, count: usize) -> Result<(), Failure> {
-        harness::block_on(async {
-            let mut ws = WebSocket::from_connection(stream, open(role));
-            for _ in 0..count {
-                ws.send(outgoing(message)).await?;
-            }
-            Ok(())
-        })
+        row_sansocket::encode(stream, role, message, count)
     }
 }
 

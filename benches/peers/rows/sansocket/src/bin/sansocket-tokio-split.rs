@@ -1,7 +1,7 @@
 //! The front end for tokio, split into halves: what the reader reads, the writer feeds.
 
 use harness::{Echo, Failure, Options};
-use row_sansocket::{DEFLATE, options};
+use row_sansocket::DEFLATE;
 use sansocket::Error;
 use sansocket::handshake::server;
 use sansocket::tokio::accept_with;
@@ -16,12 +16,7 @@ impl Echo for Row {
     const DEFLATE: &'static [&'static str] = DEFLATE;
 
     fn serve(listener: TcpListener, how: Options) -> Result<(), Failure> {
-        let options = options(&how)?;
-        harness::tasks(listener, move |stream| {
-            let options = Arc::clone(&options);
-            // How a connection ends is for the generator to judge.
-            async { drop(echo(stream, options).await) }
-        })
+        row_sansocket::serve(listener, &how, echo)
     }
 }
 
