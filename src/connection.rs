@@ -445,7 +445,7 @@ impl Connection {
     }
 
     /// Puts bytes in front of all frames: the handshake's response.
-    pub(crate) fn queue_head(&mut self, head: &[u8]) {
+    pub(crate) fn queue_head(&mut self, head: Vec<u8>) {
         self.sender.put_head(head);
     }
 }

@@ -84,6 +84,11 @@ impl Output {
         }
     }
 
+    /// An output in which these bytes wait, in the storage that they have.
+    pub(crate) fn beginning_with(bytes: Vec<u8>) -> Self {
+        Self { end: bytes.len(), tail: bytes, ..Self::default() }
+    }
+
     /// Queues bytes in their own storage.
     pub(crate) fn insert(&mut self, bytes: Bytes) {
         if bytes.is_empty() {

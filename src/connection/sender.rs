@@ -362,8 +362,8 @@ impl Sender {
     }
 
     /// Puts bytes in front of all frames: the handshake's response.
-    pub(crate) fn put_head(&mut self, head: &[u8]) {
-        self.output.put_raw(head);
+    pub(crate) fn put_head(&mut self, head: Vec<u8>) {
+        self.output = Output::beginning_with(head);
     }
 
     /// Pings the peer if it is time to, and says when to call again. An error is one to

@@ -47,7 +47,8 @@ impl<'a> Authority<'a> {
 
 /// RFC 3986 §3.2.2: "reg-name = *( unreserved / pct-encoded / sub-delims )".
 fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte)
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$'
+        | b'&'..=b',' | b';' | b'=')
 }
 
 #[cfg(test)]

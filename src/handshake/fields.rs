@@ -70,7 +70,7 @@ pub(super) fn excerpt(bytes: &[u8]) -> Box<str> {
 
 /// Names are case-insensitive, and `http` holds them in lower case; but for people and for the peers
 /// that do not know it, our own fields are written as the RFC writes them.
-fn spelling(name: &HeaderName) -> &str {
+pub(super) fn spelling(name: &HeaderName) -> &str {
     match name.as_str() {
         "allow" => "Allow",
         "connection" => "Connection",

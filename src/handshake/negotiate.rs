@@ -29,6 +29,7 @@ use crate::handshake::{Extension, FieldError, HandshakeError, Rejection, accept_
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Scheme;
 use http::{Method, Request, Response, StatusCode, Version};
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// What a client asks for: a request that is an opening handshake ([RFC 6455 §4.2.1]).
@@ -161,43 +162,65 @@ impl Offer {
     /// # Errors
     /// [`FieldError::ProtocolNotOffered`] if the answer's subprotocol is not one of the client's.
     pub fn accept(&self, answer: Answer) -> Result<(Response<()>, Agreement), HandshakeError> {
-        let Answer { protocol, deflate, headers: custom } = answer;
+        let (agreement, custom) = self.agree(answer)?;
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
+        for (name, value) in self.fields(&agreement) {
+            headers.insert(name, HeaderValue::from_str(&value).map_err(|_| FieldError::Value)?);
+        }
+        for (name, value) in &custom {
+            headers.try_append(name, value.clone()).map_err(|_| FieldError::Value)?;
+        }
+        Ok((response, agreement))
+    }
 
+    /// The same response as bytes.
+    pub(super) fn accept_in_bytes(&self, answer: Answer) -> Result<(Vec<u8>, Agreement), HandshakeError> {
+        let (agreement, custom) = self.agree(answer)?;
+        let mut head = Vec::with_capacity(256);
+        head.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
+        for (name, value) in self.fields(&agreement) {
+            fields::write_one(&mut head, fields::spelling(&name), value.as_bytes());
+        }
+        fields::write(&mut head, &custom);
+        Ok((head, agreement))
+    }
+
+    /// What the response says of the handshake itself.
+    fn fields<'a>(&self, agreement: &'a Agreement) -> impl Iterator<Item = (HeaderName, Cow<'a, str>)> {
         // §4.2.2: "If the server chooses to accept the incoming connection, it MUST reply with a valid HTTP
         // response indicating the following": Upgrade, Connection, Sec-WebSocket-Accept.
-        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-        let accept = HeaderValue::try_from(accept_key(self.key.as_bytes())).map_err(|_| FieldError::Value)?;
-        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+        let demanded = [
+            (header::UPGRADE, "websocket".into()),
+            (header::CONNECTION, "Upgrade".into()),
+            (header::SEC_WEBSOCKET_ACCEPT, accept_key(self.key.as_bytes()).into()),
+        ];
+        let agreed = [
+            (header::SEC_WEBSOCKET_PROTOCOL, agreement.protocol().unwrap_or_default().into()),
+            (header::SEC_WEBSOCKET_EXTENSIONS, (&*agreement.extensions).into()),
+        ];
+        demanded.into_iter().chain(agreed).filter(|(_, value): &(_, Cow<'_, str>)| !value.is_empty())
+    }
 
+    /// What is agreed on with an answer, and the fields that it adds.
+    fn agree(&self, answer: Answer) -> Result<(Agreement, HeaderMap), HandshakeError> {
+        let Answer { protocol, deflate, headers } = answer;
         // §4.2.2: "The value chosen MUST be derived from the client's handshake"; "if the server does not
         // wish to agree to one of the suggested subprotocols, it MUST NOT send back a
         // |Sec-WebSocket-Protocol| header field in its response".
-        if let Some(protocol) = &protocol {
-            if !self.protocols().any(|offered| offered == &**protocol) {
-                return Err(FieldError::ProtocolNotOffered.into());
-            }
-            let value = HeaderValue::from_str(protocol).map_err(|_| FieldError::Protocol)?;
-            headers.insert(header::SEC_WEBSOCKET_PROTOCOL, value);
+        if let Some(protocol) = &protocol
+            && !self.protocols().any(|offered| offered == &**protocol)
+        {
+            return Err(FieldError::ProtocolNotOffered.into());
         }
 
         // §4.2.2: "Extensions not listed by the client MUST NOT be listed." RFC 7692 §5: "An element
         // preceding another element has higher preference." "A server declining all offered PMCEs MUST NOT
         // include any element with PMCE names."
         let deflate = deflate.and_then(|deflate| self.choose_deflate(&deflate));
-        let extensions = deflate.map(|params| params.to_string()).unwrap_or_default();
-        if !extensions.is_empty() {
-            let value = HeaderValue::from_str(&extensions).map_err(|_| FieldError::Value)?;
-            headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, value);
-        }
-
-        for (name, value) in &custom {
-            headers.try_append(name, value.clone()).map_err(|_| FieldError::Value)?;
-        }
-        Ok((response, Agreement { protocol, extensions: extensions.into(), deflate }))
+        let extensions = deflate.map(|params| params.to_string()).unwrap_or_default().into();
+        Ok((Agreement { protocol, extensions, deflate }, headers))
     }
 
     fn choose_deflate(&self, own: &Deflate) -> Option<Params> {
@@ -255,18 +278,13 @@ impl Answer {
 
 /// Checks that the fields which are read here are ASCII, and those that are no lists stand there once.
 fn check_form(headers: &HeaderMap) -> Result<(), Rejection> {
-    let lists = [
-        header::UPGRADE,
-        header::CONNECTION,
-        header::SEC_WEBSOCKET_PROTOCOL,
-        header::SEC_WEBSOCKET_EXTENSIONS,
-    ];
-    let others = [header::HOST, header::ORIGIN, header::CONTENT_LENGTH];
     for name in headers.keys() {
-        let is_list = lists.contains(name);
-        if !is_list && !others.contains(name) && !fields::is_websocket(name) {
-            continue;
-        }
+        let is_list = match name.as_str() {
+            "upgrade" | "connection" | "sec-websocket-protocol" | "sec-websocket-extensions" => true,
+            "host" | "origin" | "content-length" => false,
+            _ if fields::is_websocket(name) => false,
+            _ => continue,
+        };
         let values = headers.get_all(name);
         // RFC 9110 §5.5: "A recipient SHOULD treat other allowed octets in field content (i.e., obs-text) as
         // opaque data." Here they can only be wrong.
@@ -315,19 +333,22 @@ fn protocols(headers: &HeaderMap) -> Result<String, Rejection> {
 /// §9.1: "extension-list = 1#extension", its lines joined.
 fn extensions(headers: &HeaderMap) -> Result<String, Rejection> {
     let malformed = || Rejection::bad_request("the Sec-WebSocket-Extensions is malformed");
-    let mut list = String::new();
+    let (mut list, mut is_empty) = (String::new(), true);
     for line in headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS) {
         let line = str::from_utf8(line.as_bytes()).map_err(|_| malformed())?;
         // §9.1: "If a value is received ... that does not conform to the ABNF below, the recipient of such
         // malformed data MUST immediately _Fail the WebSocket Connection_." This is so even though
         // none of the extensions may be known.
-        if Extensions::new(line).any(|extension| extension.is_err()) {
-            return Err(malformed());
+        for extension in Extensions::new(line) {
+            extension.map_err(|_| malformed())?;
+            is_empty = false;
+        }
+        if !list.is_empty() {
+            list.push(',');
         }
         list.push_str(line);
-        list.push(',');
     }
-    if Extensions::new(&list).next().is_none() && headers.contains_key(header::SEC_WEBSOCKET_EXTENSIONS) {
+    if is_empty && headers.contains_key(header::SEC_WEBSOCKET_EXTENSIONS) {
         return Err(malformed());
     }
     Ok(list)

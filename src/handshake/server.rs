@@ -19,7 +19,7 @@
 use crate::connection::{Config, Connection, Role};
 use crate::handshake::head::{Head, Reader, RequestLine};
 use crate::handshake::negotiate::{Answer, Offer};
-use crate::handshake::{HandshakeError, OriginPolicy, Rejection, fields};
+use crate::handshake::{HandshakeError, OriginPolicy, Rejection};
 use bytes::Bytes;
 use http::uri::{PathAndQuery, Scheme};
 use http::{Method, Request, Uri};
@@ -206,12 +206,9 @@ impl Handshake {
     /// it was answered.
     pub fn accept_with(&mut self, answer: Answer) -> Result<(Connection, Request<()>), HandshakeError> {
         let pending = self.pending().ok_or(HandshakeError::OutOfOrder)?;
-        let (response, agreement) = pending.offer.accept(answer)?;
-        let mut head = b"HTTP/1.1 101 Switching Protocols\r\n".to_vec();
-        fields::write(&mut head, response.headers());
-
+        let (head, agreement) = pending.offer.accept_in_bytes(answer)?;
         let mut connection = Connection::with_agreement(Role::Server, self.options.config.clone(), agreement);
-        connection.queue_head(&head);
+        connection.queue_head(head);
         connection.receive(&pending.rest);
         match mem::replace(&mut self.state, State::Over) {
             State::Request(pending) => Ok((connection, pending.request)),
@@ -267,7 +264,7 @@ impl Options {
         *request.method_mut() = method;
         *request.version_mut() = version;
         *request.uri_mut() = self
-            .uri(&target)
+            .uri(target)
             .ok_or_else(|| Rejection::bad_request("the target is neither a path nor a URL of this server"))?;
         *request.headers_mut() = headers;
 
@@ -278,7 +275,7 @@ impl Options {
 
     /// §4.2.1: a target "that should be interpreted as a /resource name/ ... (or an absolute HTTP/HTTPS URI
     /// containing the /resource name/)".
-    fn uri(&self, target: &str) -> Option<Uri> {
+    fn uri(&self, target: String) -> Option<Uri> {
         // `Uri` alone would take "//a" for a host.
         if target.starts_with('/') {
             return PathAndQuery::try_from(target).ok().map(Uri::from);

@@ -64,7 +64,7 @@ impl<'a> Extensions<'a> {
     /// The token that comes next, and the white space after it ("implied *LWS rule").
     fn token(&mut self) -> Option<&'a str> {
         self.skip_space();
-        let end = self.rest.find(|c: char| !is_token_char(c)).unwrap_or(self.rest.len());
+        let end = self.rest.bytes().position(|byte| !is_token_char(byte)).unwrap_or(self.rest.len());
         let (token, rest) = self.rest.split_at_checked(end)?;
         self.rest = rest;
         self.skip_space();
@@ -155,12 +155,13 @@ pub(super) fn trim(mut bytes: &[u8]) -> &[u8] {
 
 /// RFC 9110 §5.6.2: "token = 1*tchar".
 pub(super) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|&byte| is_token_char(byte.into()))
+    !bytes.is_empty() && bytes.iter().copied().all(is_token_char)
 }
 
 /// RFC 9110 §5.6.2: "any VCHAR, except delimiters".
-pub(super) fn is_token_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
+pub(super) fn is_token_char(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.'
+        | b'^'..=b'`' | b'|' | b'~')
 }
 
 #[cfg(test)]

@@ -38,6 +38,9 @@ impl<T: Transport, H: Handshake> Opening<T, H> {
 
     /// Ready when the peer's head is complete, and everything of ours is written.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        // What has come already is read before a timer is set, which mostly takes tokio a system call. A read that
+        // blocks has to know the deadline.
+        let mut is_timed = T::BLOCKS;
         loop {
             if self.failed.is_none()
                 && self.handshake.is_complete()
@@ -47,7 +50,7 @@ impl<T: Transport, H: Handshake> Opening<T, H> {
                 let _disarmed = self.transport.poll_deadline(cx, None);
                 return Poll::Ready(Ok(()));
             }
-            if self.transport.poll_deadline(cx, Some(self.deadline)).is_ready() {
+            if is_timed && self.transport.poll_deadline(cx, Some(self.deadline)).is_ready() {
                 let error = self.failed.take();
                 return Poll::Ready(Err(error.unwrap_or_else(|| self.handshake.handle_timeout())));
             }
@@ -55,8 +58,10 @@ impl<T: Transport, H: Handshake> Opening<T, H> {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(self.failed.take().unwrap_or(error))),
                 Poll::Pending if T::BLOCKS && Instant::now() >= self.deadline => {}
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending if is_timed => return Poll::Pending,
+                Poll::Pending => {}
             }
+            is_timed = true;
         }
     }
 

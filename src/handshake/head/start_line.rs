@@ -37,7 +37,7 @@ impl StartLine for RequestLine {
     const NOT_HTTP: &'static str = "this is no HTTP request";
 
     fn may_begin(line: &[u8]) -> bool {
-        line.first().is_none_or(|&byte| byte == b'\r' || tokens::is_token_char(byte.into()))
+        line.first().is_none_or(|&byte| byte == b'\r' || tokens::is_token_char(byte))
     }
 
     fn parse(line: &[u8]) -> Result<Self, HeadError> {
