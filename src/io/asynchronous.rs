@@ -198,7 +198,7 @@ impl<T: Transport> WebSocket<T> {
     /// [`read_with`](Self::read_with).
     #[inline]
     pub fn read(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> {
-        poll_fn(|cx| self.driver.poll_message(cx))
+        Inlined(|cx: &mut Context<'_>| self.driver.poll_message(cx))
     }
 
     /// Lends the next event to `f`, and the sending half beside it: nothing is copied. Pings and pongs
@@ -218,7 +218,7 @@ impl<T: Transport> WebSocket<T> {
         f: impl FnOnce(Event<'_>, &mut Sender) -> R,
     ) -> impl Future<Output = Result<Option<R>, Error>> {
         let mut f = Some(f);
-        poll_fn(move |cx| {
+        Inlined(move |cx: &mut Context<'_>| {
             loop {
                 let Some(descriptor) = ready!(self.driver.poll_next(cx))? else {
                     return Poll::Ready(Ok(None));
@@ -253,7 +253,7 @@ impl<T: Transport> WebSocket<T> {
     #[inline]
     pub fn feed<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> impl Future<Output = Result<(), Error>> {
         let mut queue = Some(|sender: &mut Sender| sender.send(message));
-        poll_fn(move |cx| self.driver.poll_queue(cx, &mut queue))
+        Inlined(move |cx: &mut Context<'_>| self.driver.poll_queue(cx, &mut queue))
     }
 
     /// Sends a message that was framed before.
@@ -439,6 +439,21 @@ pub(super) async fn complete<T: Transport, H: opening::Handshake>(
     poll_fn(|cx| opening.poll(cx)).await?;
     let Opening { transport, handshake, .. } = *opening;
     Ok((transport, handshake))
+}
+
+/// What [`poll_fn`] makes, but inlined without link-time optimisation too: for what is polled once a message.
+struct Inlined<F>(F);
+
+/// What it holds is never pinned.
+impl<F> Unpin for Inlined<F> {}
+
+impl<F: FnMut(&mut Context<'_>) -> Poll<R>, R> Future for Inlined<F> {
+    type Output = R;
+
+    #[inline(always)]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        (self.0)(cx)
+    }
 }
 
 /// What [`Stream::poll_next`] makes of a read: what ended the connection comes once, and then the end.
