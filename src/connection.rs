@@ -73,7 +73,6 @@ pub use sender::{CloseInfo, Sender};
 /// ```
 #[derive(Debug)]
 pub struct Connection {
-    role: Role,
     receiver: Receiver,
     sender: Sender,
     /// `None`: nothing was agreed on, as mostly.
@@ -121,7 +120,7 @@ impl Connection {
         let receiver = Receiver::new(role, config, &agreement);
         let sender = Sender::new(role, config, &agreement, random);
         let agreement = (agreement != Agreement::new()).then(|| Box::new(agreement));
-        Self { role, receiver, sender, agreement }
+        Self { receiver, sender, agreement }
     }
 
     /// Where to put the next bytes from the network; then say [`filled`](Self::filled). It is empty only
@@ -323,7 +322,7 @@ impl Connection {
     /// client this waits for the end of the stream, or for [`close_timeout`](Config::close_timeout).
     pub fn wants_shutdown(&self) -> bool {
         self.sender.is_finished()
-            && (self.role == Role::Server || self.receiver.at_eof() || self.sender.is_abandoned())
+            && (self.role() == Role::Server || self.receiver.at_eof() || self.sender.is_abandoned())
     }
 
     /// Takes note of the time: pings a silent peer, gives up one that does not answer. Returns when to
@@ -386,7 +385,7 @@ impl Connection {
 
     /// Which end this is.
     pub const fn role(&self) -> Role {
-        self.role
+        self.sender.role()
     }
 
     /// The time between the last keepalive ping and its pong; `None` before the first. It is as exact

@@ -284,6 +284,11 @@ pub(crate) struct Utf8Buffer {
 }
 
 impl Utf8Buffer {
+    /// Holds nothing, and has no storage.
+    pub(crate) const fn new() -> Self {
+        Self { storage: Vec::new(), len: 0, validator: None }
+    }
+
     /// Forgets what it holds and begins a message; the storage is kept.
     pub(crate) fn begin(&mut self, is_text: bool) {
         self.len = 0;
@@ -392,11 +397,6 @@ impl Utf8Buffer {
         }
         // The invariant of `storage` is the invariant of `Utf8Bytes`.
         Utf8Bytes { bytes: self.take() }
-    }
-
-    /// Gives the storage back.
-    pub(crate) fn release(&mut self) {
-        *self = Self::default();
     }
 }
 

@@ -5,8 +5,9 @@ use crate::connection::kept::Kept;
 use crate::deflate::Inflater;
 use crate::error::{Overfilled, ProtocolError};
 use crate::frame::{CloseFrame, Header, Opcode, Role, Rules, mask};
-use crate::utf8::{self, Utf8Buffer};
+use crate::utf8;
 use bytes::Bytes;
+use collect::Collected;
 use std::fmt;
 
 mod collect;
@@ -33,7 +34,7 @@ pub struct Receiver {
     /// The buffer that all frames share.
     input: Input,
     /// The message that `phase` collects.
-    collected: Utf8Buffer,
+    collected: Collected,
     /// Decompresses messages, if that was agreed on.
     inflater: Option<Inflater>,
     /// The whole characters in `collected` have been lent; they go before more comes.
@@ -141,7 +142,7 @@ impl Receiver {
             phase: Phase::Between,
             eof: false,
             input: Input::default(),
-            collected: Utf8Buffer::default(),
+            collected: Collected::default(),
             inflater,
             part_lent: false,
             kept: None,

@@ -27,7 +27,7 @@ pub struct Sender {
     /// The message that [`send_fragment`](Self::send_fragment) has not finished.
     unfinished: Option<Unfinished>,
     /// The answer to the newest ping, while there is no room to queue it.
-    pong: Option<Box<[u8]>>,
+    pong: Option<Box<Pong>>,
     /// How many of the events that the receiver keeps are pings that were answered when they came.
     answered_ahead: u8,
     close: CloseState,
@@ -40,6 +40,10 @@ pub struct Sender {
     /// Compresses messages, if that was agreed on.
     deflater: Option<Deflater>,
 }
+
+/// The payload of a pong that waits. There is a box around it because a connection has mostly none: one pointer less.
+#[derive(Debug)]
+struct Pong(Box<[u8]>);
 
 /// A message of which a part was sent.
 #[derive(Clone, Copy, Debug)]
@@ -243,7 +247,10 @@ impl Sender {
     #[inline]
     pub fn buffered_amount(&self) -> usize {
         self.output.remaining()
-            + self.pong.as_ref().map_or(0, |pong| pong.len() + if self.role == Role::Client { 6 } else { 2 })
+            + self
+                .pong
+                .as_ref()
+                .map_or(0, |pong| pong.0.len() + if self.role == Role::Client { 6 } else { 2 })
     }
 
     /// Does what an event obliges to: queues the pong for a ping, the Close frame for a Close frame.
@@ -302,6 +309,10 @@ impl Sender {
     /// The time between the last keepalive ping and its pong; `None` before the first.
     pub fn round_trip_time(&self) -> Option<Duration> {
         self.timers.as_ref()?.round_trip()
+    }
+
+    pub(crate) const fn role(&self) -> Role {
+        self.role
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -530,7 +541,7 @@ impl Sender {
             self.pong = None;
             self.put_pong(payload);
         } else {
-            self.pong = Some(payload.into());
+            self.pong = Some(Box::new(Pong(payload.into())));
         }
     }
 
@@ -568,7 +579,7 @@ impl Sender {
     #[cold]
     fn settle_pong(&mut self) {
         if let Some(pong) = self.pong.take() {
-            self.put_pong(&pong);
+            self.put_pong(&pong.0);
         }
     }
 

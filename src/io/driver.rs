@@ -27,6 +27,8 @@ pub(super) struct Driver<T> {
     writing: Writing,
     /// The transport may still hold what was written to it.
     unflushed: bool,
+    /// The writing direction of the transport was shut down.
+    shut_down: bool,
     /// How many reads there were since something was last written.
     reads_since_write: u8,
     deadline: Option<Instant>,
@@ -37,13 +39,23 @@ pub(super) struct Driver<T> {
 enum Phase {
     /// Events come.
     Open,
-    /// The same; and some were found while a call waited to write, which the connection keeps. Then reading
-    /// may have failed. If nothing more can come, writing is given up at an instant.
-    Ahead { then: Option<io::Error>, until: Option<Instant> },
+    /// The same; and some were found while a call waited to write, which the connection keeps.
+    Ahead(Then),
     /// No more events come. The Close frame leaves, and the stream ends; then this is reported.
-    Ending { outcome: Result<(), Box<Error>>, shut_down: bool },
+    Ending { outcome: Result<(), Box<Error>> },
     /// It was reported.
     Ended { clean: bool },
+}
+
+/// What comes after the events that are kept.
+#[derive(Debug)]
+enum Then {
+    /// More, perhaps.
+    More,
+    /// Reading has failed.
+    Failed(io::Error),
+    /// Nothing more can come; until when the peer is given time to take what is written.
+    Nothing { until: Instant },
 }
 
 /// Whether the writing direction works. When it breaks, what the peer has sent is still read.
@@ -73,9 +85,10 @@ impl<T: Transport> Driver<T> {
         let mut driver = Self {
             transport,
             connection,
-            phase: if has_kept { Phase::Ahead { then: None, until: None } } else { Phase::Open },
+            phase: if has_kept { Phase::Ahead(Then::More) } else { Phase::Open },
             writing: Writing::Works,
             unflushed: true, // by whoever wrote to it before
+            shut_down: false,
             reads_since_write: 0,
             deadline: None,
         };
@@ -85,9 +98,27 @@ impl<T: Transport> Driver<T> {
 
     /// The same connection over another transport.
     pub(super) fn replace_transport<U>(self, transport: U) -> (T, Driver<U>) {
-        let Self { transport: old, connection, phase, writing, unflushed, reads_since_write, deadline } =
-            self;
-        (old, Driver { transport, connection, phase, writing, unflushed, reads_since_write, deadline })
+        let Self {
+            transport: old,
+            connection,
+            phase,
+            writing,
+            unflushed,
+            shut_down,
+            reads_since_write,
+            deadline,
+        } = self;
+        let driver = Driver {
+            transport,
+            connection,
+            phase,
+            writing,
+            unflushed,
+            shut_down,
+            reads_since_write,
+            deadline,
+        };
+        (old, driver)
     }
 
     /// When to poll again at the latest.
@@ -104,7 +135,7 @@ impl<T: Transport> Driver<T> {
     const fn gives_up_at(&self) -> Option<Instant> {
         match (&self.writing, &self.phase) {
             (Writing::Broken(broken), _) => Some(broken.until),
-            (_, Phase::Ahead { until, .. }) => *until,
+            (_, Phase::Ahead(Then::Nothing { until })) => Some(*until),
             _ => None,
         }
     }
@@ -271,21 +302,23 @@ impl<T: Transport> Driver<T> {
     #[inline(never)]
     fn poll_next_slowly(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Descriptor>, Error>> {
         loop {
-            match &mut self.phase {
+            match &self.phase {
                 Phase::Ended { clean: true } => return Poll::Ready(Ok(None)),
                 Phase::Ended { clean: false } => return Poll::Ready(Err(Error::Closed)),
-                Phase::Ahead { then, .. } => match self.connection.take_kept() {
-                    Some(descriptor) => return Poll::Ready(Ok(Some(descriptor))),
-                    None => match then.take() {
-                        Some(error) => self.end(Err(error.into())),
-                        None => self.phase = Phase::Open,
-                    },
-                },
+                Phase::Ahead(_) => {
+                    if let Some(descriptor) = self.connection.take_kept() {
+                        return Poll::Ready(Ok(Some(descriptor)));
+                    }
+                    let phase = std::mem::replace(&mut self.phase, Phase::Open);
+                    if let Phase::Ahead(Then::Failed(error)) = phase {
+                        self.end(Err(error.into()));
+                    }
+                }
                 Phase::Ending { .. } => {
                     ready!(self.poll_end(cx));
                     self.give_buffers_back();
                     let phase = std::mem::replace(&mut self.phase, Phase::Ended { clean: false });
-                    if let Phase::Ending { outcome, .. } = phase {
+                    if let Phase::Ending { outcome } = phase {
                         self.phase = Phase::Ended { clean: outcome.is_ok() };
                         return Poll::Ready(outcome.map(|()| None).map_err(|error| *error));
                     }
@@ -306,7 +339,7 @@ impl<T: Transport> Driver<T> {
             Writing::Works => Err(error),
             Writing::Broken(_) => self.check_writing(),
         });
-        self.phase = Phase::Ending { outcome: outcome.map_err(Box::new), shut_down: false };
+        self.phase = Phase::Ending { outcome: outcome.map_err(Box::new) };
         self.note_time();
     }
 
@@ -382,19 +415,19 @@ impl<T: Transport> Driver<T> {
             return Poll::Pending;
         }
         let end = loop {
-            if !matches!(self.phase, Phase::Open | Phase::Ahead { then: None, until: None })
+            if !matches!(self.phase, Phase::Open | Phase::Ahead(Then::More))
                 || !self.connection.halves().0.keeps_more()
             {
                 break false;
             }
             match self.connection.advance_ahead() {
-                Ok(true) => self.phase = Phase::Ahead { then: None, until: None },
+                Ok(true) => self.phase = Phase::Ahead(Then::More),
                 Ok(false) if self.connection.halves().0.is_closed() => break true,
                 Ok(false) => match self.poll_read(cx) {
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(error)) => {
                         self.sender().abandon();
-                        self.phase = Phase::Ahead { then: Some(error), until: None };
+                        self.phase = Phase::Ahead(Then::Failed(error));
                     }
                     Poll::Pending => break false,
                 },
@@ -402,8 +435,8 @@ impl<T: Transport> Driver<T> {
             }
         };
         if end {
-            let until = Some(later(self.transport.now(), self.connection.close_timeout()));
-            self.phase = Phase::Ahead { then: None, until };
+            let until = later(self.transport.now(), self.connection.close_timeout());
+            self.phase = Phase::Ahead(Then::Nothing { until });
         }
         // The application may have closed, by the sender that was lent to it.
         if !self.sender().is_open() {
@@ -520,11 +553,9 @@ impl<T: Transport> Driver<T> {
             if self.sender().is_abandoned() {
                 return Poll::Ready(());
             }
-            if self.connection.wants_shutdown()
-                && let Phase::Ending { shut_down: shut_down @ false, .. } = &mut self.phase
-            {
+            if self.connection.wants_shutdown() && !self.shut_down {
                 match self.transport.poll_shutdown(cx) {
-                    Poll::Ready(Ok(())) => *shut_down = true,
+                    Poll::Ready(Ok(())) => self.shut_down = true,
                     // It is closed already, or ends only when it is dropped, for which the peer may wait.
                     Poll::Ready(Err(_)) => return Poll::Ready(()),
                     Poll::Pending if self.blocked_beyond_deadline() => continue,

@@ -5,6 +5,36 @@ use crate::connection::event::{Descriptor, Kind, Place};
 use crate::deflate::Inflated;
 use crate::error::ProtocolError;
 use crate::frame::mask;
+use crate::utf8::Utf8Buffer;
+use std::ops::{Deref, DerefMut};
+
+/// A message in storage of its own. A connection has mostly none, and then this is a pointer and no more.
+#[derive(Default)]
+pub(super) struct Collected(Option<Box<Utf8Buffer>>);
+
+impl Collected {
+    /// Gives the storage back.
+    pub(super) fn release(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Deref for Collected {
+    type Target = Utf8Buffer;
+
+    #[inline]
+    fn deref(&self) -> &Utf8Buffer {
+        static NONE: Utf8Buffer = Utf8Buffer::new();
+        self.0.as_deref().unwrap_or(&NONE)
+    }
+}
+
+impl DerefMut for Collected {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Utf8Buffer {
+        self.0.get_or_insert_default()
+    }
+}
 
 impl Receiver {
     /// The frame that is read straight into its own storage, if this is how things stand.

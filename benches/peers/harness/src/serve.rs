@@ -23,7 +23,8 @@ pub fn listen(port: u16) -> Result<TcpListener, Failure> {
     Ok(socket.into())
 }
 
-/// Serves each connection with a task of tokio's, all on this thread.
+/// Serves each connection with a task of tokio's, all on this thread. How a connection ends is for the generator to
+/// judge.
 ///
 /// # Errors
 /// The runtime cannot start.
@@ -32,7 +33,7 @@ pub fn tasks<F>(
     serve: impl Fn(tokio::net::TcpStream) -> F + Send + 'static,
 ) -> Result<(), Failure>
 where
-    F: Future<Output = ()> + Send + 'static,
+    F: Future<Output: Send> + Send + 'static,
 {
     runtime()?.block_on(accept(listener, |stream| drop(tokio::spawn(serve(stream)))))
 }

@@ -14,7 +14,7 @@ impl Echo for Row {
     const NAME: &'static str = "fastwebsockets";
 
     fn serve(listener: TcpListener, _: Options) -> Result<(), Failure> {
-        harness::tasks(listener, |stream| async { drop(echo(stream).await) })
+        harness::tasks(listener, echo)
     }
 }
 

@@ -21,11 +21,7 @@ where
     F: Future<Output = Result<(), Error>> + Send + 'static,
 {
     let options = options(how)?;
-    harness::tasks(listener, move |stream| {
-        let options = Arc::clone(&options);
-        // How a connection ends is for the generator to judge.
-        async move { drop(echo(stream, options).await) }
-    })
+    harness::tasks(listener, move |stream| echo(stream, Arc::clone(&options)))
 }
 
 /// What [`Codec::encode`](harness::Codec::encode) of tokio's front end does.

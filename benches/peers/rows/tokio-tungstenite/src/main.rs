@@ -15,7 +15,7 @@ impl Echo for Row {
     const BATCH: bool = true;
 
     fn serve(listener: TcpListener, options: Options) -> Result<(), Failure> {
-        harness::tasks(listener, move |stream| async move { drop(echo(stream, options.batch).await) })
+        harness::tasks(listener, move |stream| echo(stream, options.batch))
     }
 }
 

@@ -17,10 +17,7 @@ impl Echo for Row {
 
     fn serve(listener: TcpListener, options: Options) -> Result<(), Failure> {
         let deflate = options.deflate.is_some();
-        harness::tasks(
-            listener,
-            move |stream| async move { drop(echo(stream, options.batch, deflate).await) },
-        )
+        harness::tasks(listener, move |stream| echo(stream, options.batch, deflate))
     }
 }
 

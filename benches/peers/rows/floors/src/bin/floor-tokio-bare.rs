@@ -14,12 +14,7 @@ impl Echo for Row {
     const NAME: &'static str = "floor-tokio-bare";
 
     fn serve(listener: TcpListener, _: Options) -> Result<(), Failure> {
-        harness::tasks(listener, |mut stream| async {
-            // Boxed, so that a task's future keeps no room for it.
-            if Box::pin(harness::upgrade(&mut stream, None)).await.is_ok() {
-                drop(echo(stream).await);
-            }
-        })
+        harness::tasks(listener, echo)
     }
 }
 
@@ -27,6 +22,8 @@ impl Echo for Row {
 thread_local!(static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 64 << 10]));
 
 async fn echo(mut stream: TcpStream) -> Result<(), Failure> {
+    // Boxed, so that a task's future keeps no room for it.
+    Box::pin(harness::upgrade(&mut stream, None)).await?;
     loop {
         stream.readable().await?;
         // What the network does not take at once.

@@ -11,7 +11,7 @@ impl Echo for Row {
     const NAME: &'static str = "floor-tokio";
 
     fn serve(listener: TcpListener, _: Options) -> Result<(), Failure> {
-        harness::tasks(listener, |stream| async { drop(echo(stream).await) })
+        harness::tasks(listener, echo)
     }
 }
 
