@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Measures WebSocket implementations side by side: builds all, measures all, prints tables, draws a chart.
 
-    ./run.py                                     everything: an hour or two
-    ./run.py --short                             a look: a few minutes, noisy numbers
+    ./run.py                                     everything, by rounds
+    ./run.py --short                             a look, with noisy numbers
     ./run.py --rows sansocket-tokio,tungstenite --tables echo --rounds 5
     ./run.py --server uws=./uws-echo             one more server; it takes `--port N`, and `--deflate` if it can
     ./run.py --report results/results.json       the tables and the chart again
@@ -28,10 +28,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 def main():
     options = arguments()
+    options.out.mkdir(parents=True, exist_ok=True)
     if options.report:
         results = json.loads(options.report.read_text())
     else:
-        options.out.mkdir(parents=True, exist_ok=True)
         results = {"about": about(options), "samples": []}
         for sample in samples(options):
             results["samples"].append(sample)
