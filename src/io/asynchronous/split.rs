@@ -1,5 +1,5 @@
 use super::wakers::{Party, Wakers};
-use super::{READER, Transport, WRITER, WebSocket, item};
+use super::{Inlined, READER, Transport, WRITER, WebSocket, item};
 use crate::connection::{CloseInfo, Sender, State};
 use crate::error::{Error, SendError};
 use crate::frame::{CloseCode, CloseFrame};
@@ -67,8 +67,9 @@ impl<T: Transport> Reader<T> {
     ///
     /// # Errors
     /// As there.
-    pub async fn read(&mut self) -> Result<Option<Message>, Error> {
-        poll_fn(|cx| self.half.poll(cx, Driver::poll_message)).await
+    #[inline]
+    pub fn read(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> {
+        Inlined(|cx: &mut Context<'_>| self.half.poll(cx, Driver::poll_message))
     }
 
     /// When to poll the connection again at the latest; as [`WebSocket::handle_timeout`].
@@ -126,9 +127,12 @@ impl<T: Transport> Writer<T> {
     ///
     /// # Errors
     /// As for [`send`](Self::send).
-    pub async fn feed<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
+    #[inline]
+    pub fn feed<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> impl Future<Output = Result<(), Error>> {
         let mut queue = Some(|sender: &mut Sender| sender.send(message));
-        poll_fn(|cx| self.half.poll(cx, |driver, cx| driver.poll_queue(cx, &mut queue))).await
+        Inlined(move |cx: &mut Context<'_>| {
+            self.half.poll(cx, |driver, cx| driver.poll_queue(cx, &mut queue))
+        })
     }
 
     /// Queues a message if that can be done at once; as [`feed`](Self::feed), which also takes one that is
@@ -219,12 +223,14 @@ impl<T: Transport> Writer<T> {
 }
 
 impl<T> Half<T> {
+    #[inline]
     fn driver(&self) -> MutexGuard<'_, Driver<T>> {
         self.shared.driver.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<T: Transport> Half<T> {
+    #[inline]
     fn poll<R>(
         &self,
         cx: &mut Context<'_>,
