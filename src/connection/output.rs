@@ -118,11 +118,14 @@ impl Output {
     }
 
     /// Takes back the tail's memory; only while nothing waits.
+    #[inline]
     pub(crate) fn take_buffer(&mut self) -> Option<Vec<u8>> {
         if self.has_remaining() {
             return None;
         }
-        self.inserted = None;
+        if self.inserted.is_some() {
+            self.inserted = None;
+        }
         Some(std::mem::take(&mut self.tail))
     }
 
@@ -132,6 +135,7 @@ impl Output {
     }
 
     /// Lends it memory for the tail; only while it has none.
+    #[inline]
     pub(crate) fn give_buffer(&mut self, tail: Vec<u8>) {
         if self.tail.is_empty() {
             self.tail = tail;

@@ -354,6 +354,7 @@ impl Sender {
     }
 
     /// Lends the output memory.
+    #[inline]
     pub(crate) fn give_buffer(&mut self, buffer: Vec<u8>) {
         self.output.give_buffer(buffer);
     }
@@ -368,6 +369,7 @@ impl Sender {
     }
 
     /// Takes back the output's memory; only while nothing waits.
+    #[inline]
     pub(crate) fn take_buffer(&mut self) -> Option<Vec<u8>> {
         self.output.take_buffer()
     }

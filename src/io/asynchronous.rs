@@ -238,8 +238,9 @@ impl<T: Transport> WebSocket<T> {
     ///
     /// # Errors
     /// The connection is closing or closed, or a fragmented message is unfinished: then nothing is sent.
-    pub async fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
-        self.queue_and_flush(|sender| sender.send(message)).await
+    #[inline]
+    pub fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> impl Future<Output = Result<(), Error>> {
+        self.queue_and_flush(|sender| sender.send(message))
     }
 
     /// Queues a message. It leaves with the next [`flush`](Self::flush), at the latest when
@@ -402,16 +403,16 @@ impl<T: Transport> WebSocket<T> {
         ByteStream::new(self)
     }
 
-    async fn queue_and_flush<Q>(&mut self, queue: Q) -> Result<(), Error>
+    #[inline]
+    fn queue_and_flush<Q>(&mut self, queue: Q) -> impl Future<Output = Result<(), Error>>
     where
         Q: FnOnce(&mut Sender) -> Result<(), SendError>,
     {
         let mut queue = Some(queue);
-        poll_fn(|cx| {
+        Inlined(move |cx: &mut Context<'_>| {
             ready!(self.driver.poll_queue(cx, &mut queue))?;
             self.driver.poll_flush(cx)
         })
-        .await
     }
 
     /// Whether a Close frame of ours has left, or is on its way, and so everything before it.

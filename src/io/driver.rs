@@ -184,7 +184,14 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Ready when less than the high-water mark is queued.
+    #[inline(always)]
     pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.poll_has_room(cx));
+        Poll::Ready(self.check_writing())
+    }
+
+    #[inline(never)]
+    fn poll_has_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // A connection that is closing takes nothing more.
         while self.sender().is_open() && !self.sender().has_room() {
             if self.poll_drain(cx).is_pending() && !self.sender().has_room() {
@@ -194,7 +201,7 @@ impl<T: Transport> Driver<T> {
                 }
             }
         }
-        Poll::Ready(self.check_writing())
+        Poll::Ready(())
     }
 
     /// Queues something as soon as there is room, and takes it out of `queue` then.
@@ -210,21 +217,19 @@ impl<T: Transport> Driver<T> {
         if queue.is_some() && !self.sender().has_room() {
             ready!(self.poll_room(cx))?;
         }
-        Poll::Ready(match queue.take() {
-            Some(queue) => queue(self.sender()).map_err(Error::from),
-            None => Ok(()),
-        })
+        if let Some(queue) = queue.take()
+            && let Err(error) = queue(self.sender())
+        {
+            return Poll::Ready(Err(refused(error)));
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Ready when all that was queued has left.
+    #[inline(always)]
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        while self.poll_write(cx).is_pending() {
-            ready!(self.poll_ahead(cx));
-        }
-        // The network may be quiet for long.
-        if let Some(buffer) = self.connection.halves().1.take_buffer() {
-            pool::give(buffer);
-        }
+        // Apart from the error, which would have the result go through memory.
+        ready!(self.poll_flushed(cx));
         Poll::Ready(self.check_writing())
     }
 
@@ -490,21 +495,34 @@ impl<T: Transport> Driver<T> {
 
     /// Writes all that is queued, and what the transport holds back; that it is broken is for later.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            ready!(self.poll_drain(cx));
-            if !self.unflushed || self.sender().is_abandoned() {
-                return Poll::Ready(());
-            }
+        ready!(self.poll_drain(cx));
+        while self.unflushed && !self.connection.halves().1.is_abandoned() {
             if T::BLOCKS {
                 let _write_at_least_once = self.transport.poll_deadline(cx, self.deadline);
             }
             match self.transport.poll_flush(cx) {
                 Poll::Ready(Ok(())) => self.unflushed = false,
                 Poll::Ready(Err(error)) => self.break_writing(error),
-                Poll::Pending if self.blocked_beyond_deadline() => self.note_time(),
+                Poll::Pending if self.blocked_beyond_deadline() => {
+                    self.note_time();
+                    ready!(self.poll_drain(cx)); // a ping, perhaps
+                }
                 Poll::Pending => return Poll::Pending,
             }
         }
+        Poll::Ready(())
+    }
+
+    /// Writes all that is queued, and gives its memory back; that it is broken is for later.
+    fn poll_flushed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.poll_write(cx).is_pending() {
+            ready!(self.poll_ahead(cx));
+        }
+        // The network may be quiet for long.
+        if let Some(buffer) = self.connection.halves().1.take_buffer() {
+            pool::give(buffer);
+        }
+        Poll::Ready(())
     }
 
     /// Writes what the network takes now; that it takes no more, or is broken, is for later.
@@ -532,12 +550,21 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Reports, once, that writing has failed.
+    #[inline(always)]
     pub(super) fn check_writing(&mut self) -> Result<(), Error> {
+        if self.is_broken() || self.connection.halves().1.is_abandoned() {
+            Err(self.writing_error())
+        } else {
+            Ok(())
+        }
+    }
+
+    #[cold]
+    fn writing_error(&mut self) -> Error {
         match &mut self.writing {
-            // What waited was dropped if the connection failed; reading says why.
-            Writing::Works if self.connection.halves().1.is_abandoned() => Err(Error::Closed),
-            Writing::Works => Ok(()),
-            Writing::Broken(broken) => Err(broken.error.take().map_or(Error::Closed, Error::from)),
+            // What waited was dropped because the connection failed; reading says why.
+            Writing::Works => Error::Closed,
+            Writing::Broken(broken) => broken.error.take().map_or(Error::Closed, Error::from),
         }
     }
 
@@ -590,6 +617,11 @@ impl<T: Transport> Driver<T> {
             pool::give(buffer);
         }
     }
+}
+
+#[cold]
+fn refused(error: SendError) -> Error {
+    error.into()
 }
 
 /// Writes once: one chunk by a plain write, several by a vectored one.

@@ -115,8 +115,9 @@ impl<T: Transport> Writer<T> {
     ///
     /// # Errors
     /// The connection is closing or closed, or a fragmented message is unfinished: then nothing is sent.
-    pub async fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
-        self.queue_and_flush(|sender| sender.send(message)).await
+    #[inline]
+    pub fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> impl Future<Output = Result<(), Error>> {
+        self.queue_and_flush(|sender| sender.send(message))
     }
 
     /// Queues a message. It leaves with the next [`flush`](Self::flush), at the latest when the
@@ -207,18 +208,18 @@ impl<T: Transport> Writer<T> {
         self.half.driver().connection.buffered_amount()
     }
 
-    async fn queue_and_flush<Q>(&mut self, queue: Q) -> Result<(), Error>
+    #[inline]
+    fn queue_and_flush<Q>(&mut self, queue: Q) -> impl Future<Output = Result<(), Error>>
     where
         Q: FnOnce(&mut Sender) -> Result<(), SendError>,
     {
         let mut queue = Some(queue);
-        poll_fn(|cx| {
+        Inlined(move |cx: &mut Context<'_>| {
             self.half.poll(cx, |driver, cx| {
                 ready!(driver.poll_queue(cx, &mut queue))?;
                 driver.poll_flush(cx)
             })
         })
-        .await
     }
 }
 
