@@ -43,6 +43,18 @@ impl Event<'_> {
     #[inline]
     pub fn into_message(self) -> Option<Message> {
         match self {
+            Self::Text(Text(Lent::Shared(text))) => Some(Message::Text(text.into())),
+            Self::Binary(Payload(Lent::Shared(bytes))) => {
+                Some(Message::Binary(Bytes::copy_from_slice(bytes)))
+            }
+            event => event.into_collected(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn into_collected(self) -> Option<Message> {
+        match self {
             Self::Text(text) => Some(Message::Text(text.into_utf8_bytes())),
             Self::Binary(payload) => Some(Message::Binary(payload.into_bytes())),
             _ => None,
@@ -191,15 +203,36 @@ pub(crate) struct Descriptor {
     pub(super) place: Place,
 }
 
+/// What an event is. It takes a whole word, so that what shares its place in a result (a message, or an error) is
+/// moved by words: to load as one what was stored in pieces costs 2 to 8 ns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
 pub(crate) enum Kind {
     Text,
     Binary,
-    TextPart { fin: bool },
-    BinaryPart { fin: bool },
+    /// A part of a text that is not the last, and the last.
+    TextPart,
+    TextEnd,
+    BinaryPart,
+    BinaryEnd,
     Ping,
     Pong,
     Close,
+}
+
+impl Kind {
+    /// A whole message, or a part of one.
+    #[inline(always)]
+    pub(super) const fn of_message(is_text: bool, is_part: bool, fin: bool) -> Self {
+        match (is_text, is_part, fin) {
+            (true, false, _) => Self::Text,
+            (false, false, _) => Self::Binary,
+            (true, true, false) => Self::TextPart,
+            (true, true, true) => Self::TextEnd,
+            (false, true, false) => Self::BinaryPart,
+            (false, true, true) => Self::BinaryEnd,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

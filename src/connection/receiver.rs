@@ -386,12 +386,7 @@ impl Receiver {
                 mask::apply(payload, key);
             }
             let at = self.input.position() + header_len;
-            let kind = match (header.opcode == Opcode::Text, self.streaming) {
-                (true, false) => Kind::Text,
-                (false, false) => Kind::Binary,
-                (true, true) => Kind::TextPart { fin: true },
-                (false, true) => Kind::BinaryPart { fin: true },
-            };
+            let kind = Kind::of_message(header.opcode == Opcode::Text, self.streaming, true);
             self.input.consume(header_len + len);
             self.messages = self.messages.wrapping_add(1);
             return Some(Descriptor { kind, place: Place::Shared { at, len } });
@@ -413,14 +408,17 @@ impl Receiver {
     #[inline(always)]
     pub(crate) fn lend(&mut self, descriptor: Descriptor) -> Result<Event<'_>, ProtocolError> {
         let Self { input, collected, kept, phase, .. } = self;
+        let fin = matches!(descriptor.kind, Kind::TextEnd | Kind::BinaryEnd);
         let bytes = match descriptor.place {
             Place::Shared { at, len } => input.get(at, len),
             Place::Kept => kept.as_ref().map_or(&[][..], |kept| kept.lent()),
             Place::Collected => {
                 return Ok(match descriptor.kind {
                     Kind::Text => Event::Text(Text::own(collected)),
-                    Kind::TextPart { fin } => Event::TextPart { part: Text::own(collected), fin },
-                    Kind::BinaryPart { fin } => Event::BinaryPart { part: Payload::own(collected), fin },
+                    Kind::TextPart | Kind::TextEnd => Event::TextPart { part: Text::own(collected), fin },
+                    Kind::BinaryPart | Kind::BinaryEnd => {
+                        Event::BinaryPart { part: Payload::own(collected), fin }
+                    }
                     _ => Event::Binary(Payload::own(collected)),
                 });
             }
@@ -430,15 +428,15 @@ impl Receiver {
             // §8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte
             // stream is not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket
             // Connection_."
-            Kind::Text | Kind::TextPart { .. } => match (utf8::validate(bytes), descriptor.kind) {
-                (Ok(text), Kind::TextPart { fin }) => Event::TextPart { part: Text::shared(text), fin },
-                (Ok(text), _) => Event::Text(Text::shared(text)),
+            Kind::Text | Kind::TextPart | Kind::TextEnd => match (utf8::validate(bytes), descriptor.kind) {
+                (Ok(text), Kind::Text) => Event::Text(Text::shared(text)),
+                (Ok(text), _) => Event::TextPart { part: Text::shared(text), fin },
                 (Err(_), _) => {
                     *phase = Phase::Failed(ProtocolError::InvalidUtf8);
                     return Err(ProtocolError::InvalidUtf8);
                 }
             },
-            Kind::BinaryPart { fin } => Event::BinaryPart { part: Payload::shared(bytes), fin },
+            Kind::BinaryPart | Kind::BinaryEnd => Event::BinaryPart { part: Payload::shared(bytes), fin },
             Kind::Ping => Event::Ping(Payload::shared(bytes)),
             Kind::Pong => Event::Pong(Payload::shared(bytes)),
             Kind::Close => Event::Close(CloseFrame::decode(bytes)?), // checked by `control` before

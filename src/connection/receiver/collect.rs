@@ -206,12 +206,7 @@ impl Receiver {
             self.phase = Phase::Fragments(message);
         }
         self.rules.fragmented = Some(!fin);
-        let kind = match (self.streaming, message.is_text) {
-            (false, true) => Kind::Text,
-            (false, false) => Kind::Binary,
-            (true, true) => Kind::TextPart { fin },
-            (true, false) => Kind::BinaryPart { fin },
-        };
+        let kind = Kind::of_message(message.is_text, self.streaming, fin);
         self.part_lent = self.streaming;
         let lend = fin || (self.streaming && self.collected.whole_len() > 0);
         Ok(lend.then_some(Descriptor { kind, place: Place::Collected }))
