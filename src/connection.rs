@@ -18,6 +18,7 @@ mod output;
 mod random;
 mod receiver;
 mod sender;
+mod storage;
 #[cfg(test)]
 mod tests;
 

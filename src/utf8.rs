@@ -314,6 +314,18 @@ impl Utf8Buffer {
         Ok(())
     }
 
+    /// Takes this initialised storage to grow in, whatever is in it; only before anything is there.
+    pub(crate) fn adopt(&mut self, storage: Vec<u8>) {
+        if self.len == 0 {
+            self.storage = storage;
+        }
+    }
+
+    /// Its storage, which it then has no more; nor the message.
+    pub(crate) fn into_storage(self) -> Vec<u8> {
+        self.storage
+    }
+
     /// The room behind the message; what is written there is not part of it until it is
     /// [`accept`](Self::accept)ed.
     #[inline]

@@ -1,3 +1,4 @@
+use crate::connection::storage;
 use crate::frame::{Header, mask};
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
@@ -25,6 +26,8 @@ pub struct Output {
 struct Inserted {
     /// Each with how many bytes of the tail go before it, and behind the one before.
     payloads: VecDeque<(usize, Bytes)>,
+    /// How many bytes of the first have been written. It stays whole, because its storage may be of use again.
+    written: usize,
     /// How many bytes of the tail go before the last of them.
     tail: usize,
     /// How many bytes of theirs wait to be written.
@@ -157,17 +160,11 @@ impl Output {
         }
     }
 
-    /// The bytes of the tail that go out before the first inserted payload.
-    fn front(&self) -> &[u8] {
-        let waiting = self.tail.get(self.start..self.end).unwrap_or_default();
-        match self.next_inserted() {
-            Some(&(before, _)) => waiting.get(..before).unwrap_or_default(),
-            None => waiting,
-        }
-    }
-
-    fn next_inserted(&self) -> Option<&(usize, Bytes)> {
-        self.inserted.as_ref()?.payloads.front()
+    /// How many bytes of the tail go out before the next payload, and what waits of that one.
+    fn next_inserted(&self) -> Option<(usize, &[u8])> {
+        let inserted = self.inserted.as_ref()?;
+        let (before, bytes) = inserted.payloads.front()?;
+        Some((*before, bytes.get(inserted.written..).unwrap_or_default()))
     }
 
     fn advance_tail(&mut self, n: usize) {
@@ -186,9 +183,11 @@ impl Buf for Output {
 
     #[inline]
     fn chunk(&self) -> &[u8] {
+        let waiting = self.tail.get(self.start..self.end).unwrap_or_default();
         match self.next_inserted() {
             Some((0, bytes)) => bytes,
-            _ => self.front(),
+            Some((before, _)) => waiting.get(..before).unwrap_or_default(),
+            None => waiting,
         }
     }
 
@@ -204,11 +203,12 @@ impl Buf for Output {
             }
         };
         let mut waiting = self.tail.get(self.start..self.end).unwrap_or_default();
+        let mut written = self.inserted.as_ref().map_or(0, |inserted| inserted.written);
         for (before, bytes) in self.inserted.iter().flat_map(|inserted| &inserted.payloads) {
             let (front, rest) = waiting.split_at_checked(*before).unwrap_or_default();
             push(front);
-            push(bytes);
-            waiting = rest;
+            push(bytes.get(written..).unwrap_or_default());
+            (waiting, written) = (rest, 0);
         }
         push(waiting);
         filled
@@ -223,13 +223,16 @@ impl Buf for Output {
         {
             let from_tail = n.min(*before);
             *before -= from_tail;
-            let from_bytes = (n - from_tail).min(bytes.len());
-            bytes.advance(from_bytes);
-            let done = *before == 0 && bytes.is_empty();
+            let from_bytes = (n - from_tail).min(bytes.len() - inserted.written);
+            inserted.written += from_bytes;
+            let done = *before == 0 && inserted.written == bytes.len();
             inserted.tail -= from_tail;
             inserted.len -= from_bytes;
             if done {
-                inserted.payloads.pop_front();
+                inserted.written = 0;
+                if let Some((_, bytes)) = inserted.payloads.pop_front() {
+                    storage::give_bytes(bytes);
+                }
             }
             n -= from_tail + from_bytes;
             self.advance_tail(from_tail);

@@ -2,6 +2,7 @@
 
 use super::{Frame, Phase, Receiver};
 use crate::connection::event::{Descriptor, Kind, Place};
+use crate::connection::storage;
 use crate::deflate::Inflated;
 use crate::error::ProtocolError;
 use crate::frame::mask;
@@ -15,7 +16,9 @@ pub(super) struct Collected(Option<Box<Utf8Buffer>>);
 impl Collected {
     /// Gives the storage back.
     pub(super) fn release(&mut self) {
-        self.0 = None;
+        if let Some(buffer) = self.0.take() {
+            storage::give(buffer.into_storage());
+        }
     }
 }
 
@@ -65,6 +68,12 @@ impl Receiver {
             wanted = wanted.max(len.min(self.max_message_size.saturating_sub(len)));
         }
         let wanted = usize::try_from(wanted).map_err(|_| ProtocolError::OutOfMemory)?;
+        if wanted >= storage::LEAST
+            && len == 0
+            && let Some(storage) = usize::try_from(frame.remaining).ok().and_then(storage::take)
+        {
+            self.collected.adopt(storage);
+        }
         self.collected.reserve(wanted).map_err(|_| ProtocolError::OutOfMemory)
     }
 
