@@ -47,6 +47,11 @@ pub struct Receiver {
     messages: u32,
     /// The last poll said `None`, and nothing has come since.
     is_polled: bool,
+    /// The last message that was collected was much larger than the shared buffer.
+    sends_large: bool,
+    /// And nothing has come since. The next may be as large, and then less of it has to be moved if little of it is
+    /// read before its header is known.
+    follows_large: bool,
 }
 
 /// Where in the stream of frames the receiver is.
@@ -65,17 +70,17 @@ enum Phase {
     /// Between messages.
     Between,
     /// Between the fragments of a message.
-    Fragments(Unfinished),
+    Fragments,
     /// Inside a frame of a message.
-    Payload(Unfinished, Frame),
+    Payload,
     /// The peer's Close frame came; what follows it is discarded.
     Closed,
     /// The connection has failed; everything that follows is discarded.
     Failed(ProtocolError),
 }
 
-/// A message of which a part is missing.
-#[derive(Clone, Copy, Debug)]
+/// A message of which a part is missing. It is kept with what has come of it, because most connections have none.
+#[derive(Clone, Copy, Default)]
 struct Unfinished {
     is_text: bool,
     is_compressed: bool,
@@ -95,7 +100,7 @@ impl Unfinished {
 }
 
 /// A frame of which a part is missing.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Default)]
 struct Frame {
     fin: bool,
     /// The masking key as it stands at the next byte.
@@ -125,6 +130,10 @@ impl Receiver {
     const WINDOW: usize = 8 << 10;
     /// No more of an unfinished message than this is held in the streaming mode.
     const PART: usize = 64 << 10;
+    /// A message of more than this is followed by a read of no more than its [`BEGINNING`](Self::BEGINNING).
+    const LARGE: usize = 2 * Input::SIZE;
+    /// Bytes of the next message that are read into the shared buffer after a large one.
+    const BEGINNING: usize = 1 << 10;
     /// The first storage of a compressed message.
     const LEAST: usize = 256;
 
@@ -149,6 +158,8 @@ impl Receiver {
             arrived: 0,
             messages: 0,
             is_polled: true,
+            sends_large: false,
+            follows_large: false,
         }
     }
 
@@ -167,7 +178,9 @@ impl Receiver {
                 return room.get_mut(..len).unwrap_or_default();
             }
         }
-        self.input.room()
+        let room = self.input.room();
+        let len = if self.follows_large { room.len().min(Self::BEGINNING) } else { room.len() };
+        room.get_mut(..len).unwrap_or_default()
     }
 
     /// The first `n` bytes of [`input`](Self::input) have been filled.
@@ -187,7 +200,11 @@ impl Receiver {
             }
             return Ok(());
         }
+        if self.follows_large && n > Self::BEGINNING {
+            return Err(Overfilled);
+        }
         self.input.filled(n)?;
+        self.follows_large &= n == 0;
         self.arrived = self.arrived.wrapping_add(n as u64);
         if matches!(self.phase, Phase::Closed | Phase::Failed(_)) {
             self.input.clear();
@@ -305,7 +322,7 @@ impl Receiver {
 
     pub(crate) fn progress(&self) -> Progress {
         let unfinished = match self.phase {
-            Phase::Fragments(message) | Phase::Payload(message, _) => Some(message.position),
+            Phase::Fragments | Phase::Payload => Some(self.collected.unfinished().0.position),
             Phase::Between if self.input.len() > 0 => Some(self.position()),
             _ => None,
         };
@@ -461,7 +478,7 @@ impl Receiver {
                     return Err(error);
                 }
                 Phase::Closed => return Ok(None),
-                Phase::Between | Phase::Fragments(_) => {
+                Phase::Between | Phase::Fragments => {
                     let input = self.input.unread_mut().unwrap_or_default();
                     let (header, header_len) = match Header::decode_by(input, self.rules) {
                         Ok(Some(decoded)) => decoded,
@@ -491,9 +508,11 @@ impl Receiver {
                     }
                     self.input.consume(header_len);
                     let frame = Frame { fin: header.fin, key: header.mask, remaining: header.payload_len };
-                    self.phase = Phase::Payload(message, frame);
+                    self.collected.go_on(message, frame);
+                    self.phase = Phase::Payload;
                 }
-                Phase::Payload(message, _) => {
+                Phase::Payload => {
+                    let (message, _) = self.collected.unfinished();
                     let collected =
                         if message.is_compressed { self.collect_inflated() } else { self.collect_shared() };
                     if let Err(error) = collected {
@@ -502,7 +521,7 @@ impl Receiver {
                     if let Some(descriptor) = self.end_of_payload()? {
                         return Ok(Some(descriptor));
                     }
-                    if matches!(self.phase, Phase::Payload(..)) {
+                    if matches!(self.phase, Phase::Payload) {
                         return self.wait_for_input();
                     }
                 }
@@ -522,7 +541,7 @@ impl Receiver {
     /// Holds a data frame's header against the limits.
     fn admit(&self, header: &Header) -> Result<Unfinished, ProtocolError> {
         let mut message = match self.phase {
-            Phase::Fragments(message) => message,
+            Phase::Fragments => self.collected.unfinished().0,
             _ => Unfinished {
                 is_text: header.opcode == Opcode::Text,
                 is_compressed: header.rsv & Header::RSV1 != 0,

@@ -1,6 +1,6 @@
 //! How a message gets into storage of its own: from the shared buffer, from the network, or decompressed.
 
-use super::{Frame, Phase, Receiver};
+use super::{Frame, Phase, Receiver, Unfinished};
 use crate::connection::event::{Descriptor, Kind, Place};
 use crate::connection::storage;
 use crate::deflate::Inflated;
@@ -11,13 +11,31 @@ use std::ops::{Deref, DerefMut};
 
 /// A message in storage of its own. A connection has mostly none, and then this is a pointer and no more.
 #[derive(Default)]
-pub(super) struct Collected(Option<Box<Utf8Buffer>>);
+pub(super) struct Collected(Option<Box<Collecting>>);
+
+#[derive(Default)]
+struct Collecting {
+    buffer: Utf8Buffer,
+    message: Unfinished,
+    frame: Frame,
+}
 
 impl Collected {
+    /// What the message is, and which frame of it is under way, or was the last.
+    #[inline]
+    pub(super) fn unfinished(&self) -> (Unfinished, Frame) {
+        self.0.as_ref().map(|collecting| (collecting.message, collecting.frame)).unwrap_or_default()
+    }
+
+    pub(super) fn go_on(&mut self, message: Unfinished, frame: Frame) {
+        let collecting = self.0.get_or_insert_default();
+        (collecting.message, collecting.frame) = (message, frame);
+    }
+
     /// Gives the storage back.
     pub(super) fn release(&mut self) {
-        if let Some(buffer) = self.0.take() {
-            storage::give(buffer.into_storage());
+        if let Some(collecting) = self.0.take() {
+            storage::give(collecting.buffer.into_storage());
         }
     }
 }
@@ -28,32 +46,28 @@ impl Deref for Collected {
     #[inline]
     fn deref(&self) -> &Utf8Buffer {
         static NONE: Utf8Buffer = Utf8Buffer::new();
-        self.0.as_deref().unwrap_or(&NONE)
+        self.0.as_ref().map_or(&NONE, |collecting| &collecting.buffer)
     }
 }
 
 impl DerefMut for Collected {
     #[inline]
     fn deref_mut(&mut self) -> &mut Utf8Buffer {
-        self.0.get_or_insert_default()
+        &mut self.0.get_or_insert_default().buffer
     }
 }
 
 impl Receiver {
     /// The frame that is read straight into its own storage, if this is how things stand.
     pub(super) fn direct(&self) -> Option<Frame> {
-        match self.phase {
-            Phase::Payload(message, frame)
-                if frame.remaining > Self::DIRECT
-                    && !message.is_compressed
-                    && !self.streaming
-                    && self.input.len() == 0
-                    && self.collected.len() > 0 =>
-            {
-                Some(frame)
-            }
-            _ => None,
-        }
+        let (message, frame) = self.collected.unfinished();
+        let is_direct = matches!(self.phase, Phase::Payload)
+            && frame.remaining > Self::DIRECT
+            && !message.is_compressed
+            && !self.streaming
+            && self.input.len() == 0
+            && self.collected.len() > 0;
+        is_direct.then_some(frame)
     }
 
     /// Makes room in the message's storage for `needed` bytes of the frame, which have come or are about
@@ -68,7 +82,7 @@ impl Receiver {
             wanted = wanted.max(len.min(self.max_message_size.saturating_sub(len)));
         }
         let wanted = usize::try_from(wanted).map_err(|_| ProtocolError::OutOfMemory)?;
-        if wanted >= storage::LEAST
+        if (wanted >= storage::LEAST || self.sends_large)
             && len == 0
             && let Some(storage) = usize::try_from(frame.remaining).ok().and_then(storage::take)
         {
@@ -79,8 +93,8 @@ impl Receiver {
 
     /// Moves what the shared buffer holds of the frame into the message's storage.
     pub(super) fn collect_shared(&mut self) -> Result<(), ProtocolError> {
+        let (message, mut frame) = self.collected.unfinished();
         loop {
-            let Phase::Payload(message, mut frame) = self.phase else { return Ok(()) };
             let limit =
                 if self.streaming { Self::PART.saturating_sub(self.collected.len()) } else { usize::MAX };
             let missing = usize::try_from(frame.remaining).unwrap_or(usize::MAX);
@@ -103,13 +117,13 @@ impl Receiver {
             }
             self.input.consume(n);
             self.accept(&mut frame, n)?;
-            self.phase = Phase::Payload(message, frame);
+            self.collected.go_on(message, frame);
         }
     }
 
     /// Takes in `n` bytes of the frame that were read straight into the message's storage.
     pub(super) fn collect_direct(&mut self, mut n: usize) -> Result<(), ProtocolError> {
-        let Phase::Payload(message, mut frame) = self.phase else { return Ok(()) };
+        let (message, mut frame) = self.collected.unfinished();
         while n > 0 {
             let step = n.min(message.step());
             if let (Some(key), Some(window)) = (frame.key, self.collected.room().get_mut(..step)) {
@@ -118,7 +132,7 @@ impl Receiver {
             self.accept(&mut frame, step)?;
             n -= step;
         }
-        self.phase = Phase::Payload(message, frame);
+        self.collected.go_on(message, frame);
         Ok(())
     }
 
@@ -133,10 +147,8 @@ impl Receiver {
     /// Moves what the shared buffer holds of the frame, decompressed, into the message's storage.
     pub(super) fn collect_inflated(&mut self) -> Result<(), ProtocolError> {
         loop {
-            let (Phase::Payload(mut message, mut frame), Some(inflater)) = (self.phase, &mut self.inflater)
-            else {
-                return Ok(());
-            };
+            let Some(inflater) = &mut self.inflater else { return Ok(()) };
+            let (mut message, mut frame) = self.collected.unfinished();
             let missing = usize::try_from(frame.remaining).unwrap_or(usize::MAX);
             let come = missing.min(self.input.len());
             if come == 0 && !inflater.is_full() {
@@ -187,13 +199,13 @@ impl Receiver {
             }
             self.input.consume(inflated.consumed);
             frame.remaining -= inflated.consumed as u64;
-            self.phase = Phase::Payload(message, frame);
+            self.collected.go_on(message, frame);
         }
     }
 
     /// What to do once all that has come of the frame is collected.
     pub(super) fn end_of_payload(&mut self) -> Result<Option<Descriptor>, ProtocolError> {
-        let Phase::Payload(message, frame) = self.phase else { return Ok(None) };
+        let (message, frame) = self.collected.unfinished();
         let inflater = self.inflater.as_mut().filter(|_| message.is_compressed);
         let is_done = frame.remaining == 0 && inflater.as_ref().is_none_or(|inflater| !inflater.is_full());
         let fin = is_done && frame.fin;
@@ -211,8 +223,10 @@ impl Receiver {
             // §6.2: "Subsequent data frames MUST be interpreted as belonging to a new WebSocket message."
             self.phase = Phase::Between;
             self.messages = self.messages.wrapping_add(1);
+            self.sends_large = self.collected.len() > Self::LARGE && !message.is_compressed;
+            self.follows_large = self.sends_large && self.input.len() == 0;
         } else if is_done {
-            self.phase = Phase::Fragments(message);
+            self.phase = Phase::Fragments;
         }
         self.rules.fragmented = Some(!fin);
         let kind = Kind::of_message(message.is_text, self.streaming, fin);
@@ -326,7 +340,8 @@ mod tests {
             let message = receiver.admit(&header).unwrap();
             receiver.input.consume(header_len);
             let frame = Frame { fin: true, key: None, remaining: header.payload_len };
-            receiver.phase = Phase::Payload(message, frame);
+            receiver.phase = Phase::Payload;
+            receiver.collected.go_on(message, frame);
             assert_eq!(receiver.collect_inflated(), Err(ProtocolError::MessageTooLarge));
             assert!(receiver.collected.len() + receiver.collected.room_len() <= 100_001);
         }

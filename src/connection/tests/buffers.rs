@@ -34,6 +34,68 @@ fn no_buffer_is_wanted_while_a_message_is_read_into_its_own_storage() {
     assert!(server.receiver.wants_buffer());
 }
 
+/// A message that does not fit into the shared buffer twice over.
+const LARGE: usize = 400_000;
+
+#[test]
+fn little_is_read_behind_a_large_message_until_something_comes() {
+    let mut server = server();
+    let large = masked(true, Opcode::Binary, &[7; LARGE]);
+    let (first, rest) = large.split_at(1000);
+    server.receive(first);
+    assert_eq!(events(&mut server), Ok(vec![]));
+    server.receive(rest);
+    assert_eq!(events(&mut server), Ok(vec![format!("binary {LARGE}")]));
+    for _ in 0..2 {
+        let beginning = server.input().len();
+        assert!(beginning < 4096, "{beginning}");
+        assert_eq!(server.filled(beginning + 1), Err(Overfilled));
+        assert_eq!(server.filled(0), Ok(()));
+    }
+    let small = masked(true, Opcode::Text, b"Hello");
+    server.input()[..small.len()].copy_from_slice(&small);
+    server.filled(small.len()).unwrap();
+    assert_eq!(events(&mut server), Ok(vec!["text Hello".into()]));
+    assert_eq!(server.input().len(), Input::SIZE);
+    // What comes in one read with the end of a large message says more.
+    server.receive(first);
+    assert_eq!(events(&mut server), Ok(vec![]));
+    server.receive(&[rest, &small].concat());
+    assert_eq!(events(&mut server), Ok(vec![format!("binary {LARGE}"), "text Hello".into()]));
+    assert_eq!(server.input().len(), Input::SIZE);
+}
+
+#[test]
+fn a_large_message_is_read_into_the_storage_of_one_that_was_sent() {
+    let mut server = server();
+    let mut addresses = Vec::new();
+    for size in [LARGE, LARGE - 1, LARGE / 2 + 1] {
+        let wire = masked(true, Opcode::Binary, &vec![7; size]);
+        let mut read = 0;
+        let message = loop {
+            let room = server.input();
+            let n = room.len().min(wire.len() - read);
+            room[..n].copy_from_slice(&wire[read..read + n]);
+            read += n;
+            server.filled(n).unwrap();
+            if let Some(event) = server.poll_event().unwrap() {
+                break event.into_message().unwrap();
+            }
+        };
+        assert_eq!(message.as_bytes(), vec![7; size]);
+        addresses.push(message.as_bytes().as_ptr().addr());
+        server.send(message).unwrap();
+        // Nobody else may write where it lies until all of it has left.
+        server.output().advance(size / 2);
+        assert!(server.output().chunk().iter().all(|&byte| byte == 7));
+        assert_eq!(server.output().chunk().len(), server.buffered_amount());
+        let rest = server.buffered_amount();
+        server.output().advance(rest);
+    }
+    assert_eq!(addresses[0], addresses[1]);
+    assert_eq!(addresses[0], addresses[2]);
+}
+
 #[test]
 fn the_output_takes_a_buffer_only_while_it_has_none() {
     let mut server = server();
