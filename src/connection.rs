@@ -426,7 +426,7 @@ impl Connection {
     }
 
     /// How long the closing handshake may take.
-    pub(crate) const fn close_timeout(&self) -> Duration {
+    pub(crate) fn close_timeout(&self) -> Duration {
         self.sender.close_timeout()
     }
 

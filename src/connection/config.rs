@@ -162,7 +162,7 @@ impl Config {
 
     /// How many queued bytes make [`send`](crate::Connection::send) refuse another message with
     /// [`QueueFull`](crate::SendError::QueueFull) (1 MiB). The message that crosses the mark is still
-    /// taken whole. Zero counts as one.
+    /// taken whole. Zero counts as one, and more than 4 GiB as that.
     #[must_use]
     pub fn high_water_mark(mut self, bytes: usize) -> Self {
         self.high_water_mark = bytes.max(1);
@@ -205,7 +205,7 @@ impl Config {
         self
     }
 
-    /// How long to wait for the peer's part of the closing handshake (5 s).
+    /// How long to wait for the peer's part of the closing handshake (5 s), in whole milliseconds.
     #[must_use]
     pub fn close_timeout(mut self, timeout: Duration) -> Self {
         self.close_timeout = timeout;

@@ -34,9 +34,12 @@ pub struct Sender {
     close_info: Option<Box<CloseInfo>>,
     /// Only while something can become due.
     timers: Option<Box<Timers>>,
-    close_timeout: Duration,
-    high_water_mark: usize,
-    fragment_size: usize,
+    /// Milliseconds. It and the two below are as small as is of use, because each connection has them.
+    close_timeout: u32,
+    /// Bytes.
+    high_water_mark: u32,
+    /// Bytes; the largest number means that messages are never cut.
+    fragment_size: u32,
     /// Compresses messages, if that was agreed on.
     deflater: Option<Deflater>,
 }
@@ -101,9 +104,9 @@ impl Sender {
             close: CloseState::Open,
             close_info: None,
             timers: Timers::of(config),
-            close_timeout: config.close_timeout,
-            high_water_mark: config.high_water_mark,
-            fragment_size: config.fragment_size.unwrap_or(usize::MAX),
+            close_timeout: saturated(config.close_timeout.as_nanos().div_ceil(1_000_000)),
+            high_water_mark: saturated(config.high_water_mark),
+            fragment_size: config.fragment_size.map_or(u32::MAX, saturated),
             deflater: Deflater::agreed(config.deflate.as_ref(), agreement.deflate.as_ref(), role),
         }
     }
@@ -122,7 +125,7 @@ impl Sender {
         if self.unfinished.is_some() {
             return Err(SendError::FragmentedMessage);
         }
-        if message.len() > self.fragment_size || self.deflater.is_some() {
+        if message.len() > self.fragment_size as usize || self.deflater.is_some() {
             return self.send_otherwise(message);
         }
         self.put(message.opcode, true, message.payload)
@@ -334,8 +337,8 @@ impl Sender {
         if self.is_abandoned() { None } else { self.timers.as_ref()?.next() }
     }
 
-    pub(crate) const fn close_timeout(&self) -> Duration {
-        self.close_timeout
+    pub(crate) fn close_timeout(&self) -> Duration {
+        Duration::from_millis(self.close_timeout.into())
     }
 
     pub(crate) fn has_deadlines(&self) -> bool {
@@ -345,7 +348,7 @@ impl Sender {
     /// Whether another message is taken: less than the high-water mark waits.
     #[inline]
     pub(crate) fn has_room(&self) -> bool {
-        self.output.remaining() < self.high_water_mark
+        self.output.remaining() < self.high_water_mark as usize
     }
 
     /// Whether the output has memory.
@@ -391,7 +394,7 @@ impl Sender {
         }
         let is_closing = self.close != CloseState::Open;
         if is_closing && self.timers.is_none() {
-            self.timers = Some(Timers::closing(self.close_timeout));
+            self.timers = Some(Timers::closing(self.close_timeout()));
         }
         let Some(timers) = &mut self.timers else { return Ok(None) };
         match timers.update(now, progress, self.output.written(), is_closing) {
@@ -569,7 +572,7 @@ impl Sender {
     }
 
     fn has_room_for_pongs(&self) -> bool {
-        self.output.remaining() < Self::PONG_ROOM.min(self.high_water_mark)
+        self.output.remaining() < Self::PONG_ROOM.min(self.high_water_mark as usize)
     }
 
     fn put_pong(&mut self, payload: &[u8]) {
@@ -604,4 +607,9 @@ impl Sender {
         }
         self.info().clean = self.close == CloseState::Done;
     }
+}
+
+/// A limit that is beyond reach may as well be the largest.
+fn saturated(n: impl TryInto<u32>) -> u32 {
+    n.try_into().unwrap_or(u32::MAX)
 }

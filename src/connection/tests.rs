@@ -538,7 +538,7 @@ fn a_lent_event_can_be_sent_on() {
 
 #[test]
 fn an_idle_connection_is_hundreds_of_bytes() {
-    assert!(size_of::<Connection>() <= 288, "{}", size_of::<Connection>());
+    assert!(size_of::<Connection>() <= 240, "{}", size_of::<Connection>());
     let mut server = server();
     server.receive(&masked(true, Opcode::Text, &[b'x'; 100_000])[..50_000]);
     events(&mut server).unwrap();

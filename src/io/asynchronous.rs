@@ -134,7 +134,7 @@ pub struct WebSocket<T> {
     /// Boxed, so that futures which hold a connection, and hold it twice while it is handed on, are small.
     driver: Box<Driver<T>>,
     /// Only for those who may share it between tasks, by way of [`Stream`], [`Sink`] and the byte stream.
-    wakers: Option<Wakers>,
+    wakers: Option<Box<Wakers>>,
 }
 
 /// Who polls the receiving direction.
@@ -427,7 +427,7 @@ impl<T: Transport> WebSocket<T> {
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Driver<T>, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
-        let wakers = self.wakers.get_or_insert_with(Wakers::new);
+        let wakers = self.wakers.get_or_insert_with(|| Box::new(Wakers::new()));
         wakers.poll(party, cx, |cx| self.driver.watch(|driver| poll(driver, cx)))
     }
 }

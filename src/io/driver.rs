@@ -55,7 +55,7 @@ enum Then {
     /// Reading has failed.
     Failed(io::Error),
     /// Nothing more can come; until when the peer is given time to take what is written.
-    Nothing { until: Instant },
+    Nothing { until: Box<Instant> },
 }
 
 /// Whether the writing direction works. When it breaks, what the peer has sent is still read.
@@ -135,7 +135,7 @@ impl<T: Transport> Driver<T> {
     const fn gives_up_at(&self) -> Option<Instant> {
         match (&self.writing, &self.phase) {
             (Writing::Broken(broken), _) => Some(broken.until),
-            (_, Phase::Ahead(Then::Nothing { until })) => Some(*until),
+            (_, Phase::Ahead(Then::Nothing { until })) => Some(**until),
             _ => None,
         }
     }
@@ -441,7 +441,7 @@ impl<T: Transport> Driver<T> {
         };
         if end {
             let until = later(self.transport.now(), self.connection.close_timeout());
-            self.phase = Phase::Ahead(Then::Nothing { until });
+            self.phase = Phase::Ahead(Then::Nothing { until: Box::new(until) });
         }
         // The application may have closed, by the sender that was lent to it.
         if !self.sender().is_open() {

@@ -35,8 +35,9 @@ impl Sender {
         let coding = Coding::of(self.compresses(&message, true), true);
         let mut opcode = message.opcode;
         let mut rest = message.payload;
-        while rest.len() > self.fragment_size {
-            let first = rest.split_to(self.fragment_size);
+        let size = if self.fragment_size == u32::MAX { usize::MAX } else { self.fragment_size as usize };
+        while rest.len() > size {
+            let first = rest.split_to(size);
             self.put_part(coding, opcode, false, first)?;
             opcode = Opcode::Continuation;
         }
