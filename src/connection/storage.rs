@@ -12,37 +12,49 @@ pub(super) const LEAST: usize = 64 << 10;
 const KEPT: usize = 4 << 20;
 
 thread_local! {
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool { kept: Vec::new(), asked: 0 }) };
+}
+
+struct Pool {
     /// The oldest first.
-    static STORAGE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    kept: Vec<Vec<u8>>,
+    /// How often storage was asked for, and not given since: a thread that receives no large messages keeps none of what
+    /// it sends.
+    asked: u8,
+}
+
+impl Pool {
+    fn take(&mut self, len: usize) -> Option<Vec<u8>> {
+        self.asked = self.asked.saturating_add(1);
+        let fits = |storage: &Vec<u8>| (len..=len.saturating_mul(2)).contains(&storage.len());
+        let at = self.kept.iter().rposition(fits)?;
+        Some(self.kept.remove(at))
+    }
+
+    fn give(&mut self, storage: Vec<u8>) {
+        let Some(asked) = self.asked.checked_sub(1) else { return };
+        self.asked = asked;
+        let mut bytes = storage.capacity();
+        let newest = self.kept.iter().rev().take_while(|other| {
+            bytes = bytes.saturating_add(other.capacity());
+            bytes <= KEPT
+        });
+        let oldest = self.kept.len() - newest.count();
+        self.kept.drain(..oldest);
+        self.kept.push(storage);
+    }
 }
 
 /// Initialised storage for a message of this many bytes, whatever is in it: at most twice as large.
 pub(super) fn take(len: usize) -> Option<Vec<u8>> {
-    let fits = |storage: &Vec<u8>| (len..=len.saturating_mul(2)).contains(&storage.len());
-    let take = |kept: &RefCell<Vec<Vec<u8>>>| {
-        let mut kept = kept.borrow_mut();
-        let at = kept.iter().rposition(fits)?;
-        Some(kept.remove(at))
-    };
-    STORAGE.try_with(take).ok().flatten()
+    POOL.try_with(|pool| pool.borrow_mut().take(len)).ok().flatten()
 }
 
 /// Keeps it for the next, if it is worth it. The oldest make room.
 pub(super) fn give(storage: Vec<u8>) {
-    if !(LEAST..=KEPT).contains(&storage.len()) {
-        return;
+    if (LEAST..=KEPT).contains(&storage.len()) {
+        let _thread_ends = POOL.try_with(|pool| pool.borrow_mut().give(storage));
     }
-    let _thread_ends = STORAGE.try_with(|kept| {
-        let mut kept = kept.borrow_mut();
-        let mut bytes = storage.capacity();
-        let newest = kept.iter().rev().take_while(|other| {
-            bytes = bytes.saturating_add(other.capacity());
-            bytes <= KEPT
-        });
-        let oldest = kept.len() - newest.count();
-        kept.drain(..oldest);
-        kept.push(storage);
-    });
 }
 
 /// The same for what was sent, unless somebody else holds it.
@@ -59,11 +71,18 @@ mod tests {
     use super::*;
 
     fn kept() -> Vec<usize> {
-        STORAGE.with(|kept| kept.borrow().iter().map(Vec::len).collect())
+        POOL.with_borrow(|pool| pool.kept.iter().map(Vec::len).collect())
+    }
+
+    fn ask(times: usize) {
+        for _ in 0..times {
+            assert_eq!(take(usize::MAX), None);
+        }
     }
 
     #[test]
     fn storage_fits_and_is_not_much_too_large() {
+        ask(1);
         give(vec![1; 3 * LEAST]);
         assert_eq!((take(LEAST), take(3 * LEAST + 1)), (None, None));
         assert_eq!(take(3 * LEAST - 1), Some(vec![1; 3 * LEAST]));
@@ -72,6 +91,7 @@ mod tests {
 
     #[test]
     fn the_newest_are_kept() {
+        ask(10);
         give(vec![0; LEAST - 1]);
         give(vec![0; KEPT + 1]);
         assert!(kept().is_empty());
@@ -85,7 +105,22 @@ mod tests {
     }
 
     #[test]
+    fn as_many_are_kept_as_were_asked_for() {
+        give(vec![0; LEAST]);
+        assert!(kept().is_empty());
+        ask(2);
+        for _ in 0..3 {
+            give(vec![0; LEAST]);
+        }
+        assert_eq!(kept(), [LEAST; 2]);
+        let taken = take(LEAST).unwrap();
+        give(taken);
+        assert_eq!(kept(), [LEAST; 2]);
+    }
+
+    #[test]
     fn what_somebody_else_holds_is_not_kept() {
+        ask(3);
         let bytes = Bytes::from(vec![7; LEAST]);
         give_bytes(bytes.clone());
         give_bytes(Bytes::from_static(&[7; LEAST]));
