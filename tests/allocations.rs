@@ -4,8 +4,9 @@
 mod support;
 
 use bytes::Buf;
-use sansocket::{Config, Connection, Event, Message, Role, SendError};
+use sansocket::{Config, Connection, Event, Message, Role, SendError, blocking};
 use std::hint::black_box;
+use std::io::{self, IoSlice, Read, Write};
 use support::heap::{Counting, Heap, heap_of};
 use support::random::Xorshift;
 use support::wire::{frame, peer_key};
@@ -95,6 +96,47 @@ fn sending_a_borrowed_message_allocates_nothing() {
 
 /// A text and a binary message from one end to the other.
 #[cfg(feature = "deflate")]
+/// A stream that takes everything.
+struct Taken(usize);
+
+impl Read for Taken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+impl Write for Taken {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let len = slices.iter().map(|slice| black_box(slice).len()).sum();
+        self.0 += len;
+        Ok(len)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_server_sends_a_borrowed_message_of_any_size_from_where_it_lies() {
+    let bytes = vec![b'a'; 10 << 20];
+    let mut ws = blocking::WebSocket::from_connection(Taken(0), Connection::new(Role::Server, Config::new()));
+    ws.send("the buffer that goes round").unwrap();
+    let before = ws.get_ref().0;
+    let heap = heap_of(|| {
+        for len in [10, 5_000, 100_000, 10 << 20] {
+            ws.send(&bytes[..len]).unwrap();
+            ws.send(str::from_utf8(&bytes[..len]).unwrap()).unwrap();
+        }
+    });
+    assert_eq!(heap.allocations, 0);
+    assert!(ws.get_ref().0 - before > 2 * bytes.len());
+}
+
 fn pass(from: &mut Connection, to: &mut Connection, text: &str, bytes: &[u8]) {
     from.send(text).unwrap();
     from.send(bytes).unwrap();

@@ -418,6 +418,38 @@ fn a_pong_that_was_blocked_leaves_with_a_later_read() {
 }
 
 #[test]
+fn what_is_lent_leaves_once_and_in_order_however_little_each_write_takes() {
+    let payload: Vec<u8> = (0..10_000_u32).map(|i| (i * i).to_le_bytes()[0]).collect();
+    let expected = [&b"\x81\x02hi\x82\x7E\x27\x10"[..], &payload, b"\x81\x03you"].concat();
+    for takes in [1, 3, 4, 7, 8, 9, 4096, 10_007, 10_008, usize::MAX - 1] {
+        for blocked_after in 0..8 {
+            let all = expected.len() / takes + 1;
+            let mut writes: Vec<_> = (0..all.min(blocked_after)).map(|_| Ok(takes)).collect();
+            writes.push(error(ErrorKind::WouldBlock));
+            writes.extend((0..all).map(|_| Ok(takes)));
+            let (mut ws, written) = scripted([], writes);
+            ws.feed("hi").unwrap();
+            ws.send(&payload).unwrap();
+            ws.send("you").unwrap();
+            while !matches!(ws.flush(), Ok(())) {}
+            assert_eq!(*written.lock().unwrap(), expected, "{takes}, {blocked_after}");
+            assert_eq!(ws.buffered_amount(), 0);
+        }
+    }
+}
+
+#[test]
+fn what_is_lent_to_a_broken_stream_is_reported_once() {
+    let (mut ws, written) =
+        scripted([error(ErrorKind::ConnectionReset)], [Ok(100), error(ErrorKind::BrokenPipe)]);
+    let sent = ws.send(&[7; 10_000]);
+    assert!(matches!(sent, Err(Error::Io(error)) if error.kind() == ErrorKind::BrokenPipe));
+    assert_eq!(written.lock().unwrap().len(), 100);
+    assert!(matches!(ws.send(&[7; 10_000]), Err(Error::Send(SendError::Closed))));
+    assert_eq!(ws.buffered_amount(), 0);
+}
+
+#[test]
 fn interrupted_and_blocked_reads_are_resumed_at_every_byte() {
     let wire = [frame(0x01, b"He"), frame(0x89, b""), frame(0x80, b"llo")].concat();
     let reads = wire

@@ -1,5 +1,6 @@
 use crate::connection::storage;
 use crate::frame::{Header, mask};
+use crate::message::Outgoing;
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::fmt;
@@ -35,9 +36,8 @@ struct Inserted {
 }
 
 impl Output {
-    /// From this many bytes on, an owned payload keeps its storage: a lower threshold was measured to
-    /// cost 12 %, a higher one 14 %.
-    pub(crate) const INSERTED: usize = 4 << 10;
+    /// From this many bytes on, an owned payload keeps its storage.
+    pub(crate) const INSERTED: usize = Outgoing::LARGE;
     /// Up to this many bytes are copied in line.
     const INLINE: usize = 128;
     /// The tail's first size, in bytes.

@@ -125,10 +125,39 @@ impl Sender {
         if self.unfinished.is_some() {
             return Err(SendError::FragmentedMessage);
         }
-        if message.len() > self.fragment_size as usize || self.deflater.is_some() {
+        if !self.sends_plain(message.len()) {
             return self.send_otherwise(message);
         }
         self.put(message.opcode, true, message.payload)
+    }
+
+    /// Queues a message, but for its payload if that leaves as it lies: whoever gets it back writes it next, and
+    /// [queues](Self::put_rest) what the network does not take at once. For what is [lent and large](Outgoing::is_lent).
+    #[cold]
+    pub(crate) fn send_lending<'m>(&mut self, message: Outgoing<'m>) -> Result<Option<&'m [u8]>, SendError> {
+        match message.payload {
+            OutgoingPayload::Borrowed(payload)
+                if self.role == Role::Server
+                    && self.sends_plain(payload.len())
+                    && self.unfinished.is_none() =>
+            {
+                self.begin()?;
+                self.output.put_owned(Header::new(message.opcode, payload.len() as u64), Bytes::new());
+                Ok(Some(payload))
+            }
+            _ => self.send(message).map(|()| None),
+        }
+    }
+
+    /// The rest of a payload of which the beginning was written, behind all else that waits.
+    pub(crate) fn put_rest(&mut self, payload: &[u8]) {
+        self.output.put_raw(payload);
+    }
+
+    /// Whether a message of this length leaves in one frame, as it is.
+    #[inline(always)]
+    const fn sends_plain(&self, len: usize) -> bool {
+        len <= self.fragment_size as usize && self.deflater.is_none()
     }
 
     /// Queues a message that was framed before. A server shares its bytes with every other connection

@@ -303,7 +303,9 @@ impl<S: Read + Write> WebSocket<S> {
     /// and the message was not taken; what was taken and cannot leave yet is no error.
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
-        self.feed(message)?;
+        self.driver.transport.begin();
+        let mut message = Some(message.into());
+        block(|cx| self.driver.poll_send(cx, &mut message))?;
         self.flush_unless_blocked()
     }
 

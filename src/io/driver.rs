@@ -5,7 +5,7 @@ use super::transport::Transport;
 use crate::connection::{Connection, Descriptor, Event, Sender, later};
 use crate::error::{Error, SendError};
 use crate::frame::CloseFrame;
-use crate::message::Message;
+use crate::message::{Message, Outgoing};
 use bytes::Buf;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
@@ -223,6 +223,25 @@ impl<T: Transport> Driver<T> {
             return Poll::Ready(Err(refused(error)));
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// The same with a message. If its payload is lent and large, it is written from where it lies, as far as the network
+    /// takes it at once; only the rest is copied.
+    #[inline(always)]
+    pub(super) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: &mut Option<Outgoing<'_>>,
+    ) -> Poll<Result<(), Error>> {
+        if message.is_some() && !self.sender().has_room() {
+            ready!(self.poll_room(cx))?;
+        }
+        let sent = match message.take() {
+            None => Ok(()),
+            Some(message) if message.is_lent() => self.send_lent(cx, message),
+            Some(message) => self.sender().send(message),
+        };
+        Poll::Ready(sent.map_err(refused))
     }
 
     /// Ready when all that was queued has left.
@@ -491,6 +510,29 @@ impl<T: Transport> Driver<T> {
             }
         }
         Poll::Ready(())
+    }
+
+    /// Queues a message, and writes all that is queued, its payload from where it lies; what the network does not take is
+    /// queued, and that it is broken is for later.
+    #[cold]
+    fn send_lent(&mut self, cx: &mut Context<'_>, message: Outgoing<'_>) -> Result<(), SendError> {
+        let Some(mut payload) = self.sender().send_lending(message)? else { return Ok(()) };
+        while !payload.is_empty() {
+            if T::BLOCKS {
+                let _write_at_least_once = self.transport.poll_deadline(cx, self.deadline);
+            }
+            let mut all = self.connection.output().chain(&mut payload);
+            match poll_write_some(&mut self.transport, cx, &mut all) {
+                Poll::Ready(Ok(())) => self.unflushed = true,
+                Poll::Ready(Err(error)) => {
+                    self.break_writing(error);
+                    return Ok(());
+                }
+                Poll::Pending => break,
+            }
+        }
+        self.sender().put_rest(payload);
+        Ok(())
     }
 
     /// Writes all that is queued, and what the transport holds back; that it is broken is for later.

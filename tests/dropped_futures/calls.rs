@@ -29,8 +29,12 @@ const SMALL: [(&[Coming], &[Op]); 9] = [
 ];
 
 /// The same for messages that have storage of their own.
-const BIG: [(&[Coming], &[Op]); 3] = [
+const BIG: [(&[Coming], &[Op]); 4] = [
     (&[Coming::Message(70_000)], &[Op::Send(90_000), Op::Read, Op::Feed(5000), Op::Send(10)]),
+    (
+        &[Coming::Message(5000)],
+        &[Op::Feed(40), Op::SendLent(70_000), Op::Read, Op::SendLent(4096), Op::Send(10)],
+    ),
     (
         &[Coming::Parts(&[20_000, 1, 30_000])],
         &[Op::Feed(9000), Op::Prepared(20_000), Op::Next, Op::Part(9000, true)],
@@ -114,6 +118,7 @@ impl<T: Transport + From<Line> + Unpin> Subject<T> for WebSocket<T> {
             Op::ReadWith => got.extend(self.read_with(|event, _| event.into_message()).await?.flatten()),
             Op::Feed(len) => self.feed(message(id, len)).await?,
             Op::Send(len) => self.send(message(id, len)).await?,
+            Op::SendLent(len) => self.send(&message(id, len)).await?,
             Op::SinkSend(len) => SinkExt::send(self, message(id, len)).await?,
             Op::SinkFeed(len) => SinkExt::feed(self, message(id, len)).await?,
             Op::Prepared(len) => self.send_prepared(&(&message(id, len)).into()).await?,
@@ -164,6 +169,7 @@ impl<T: Transport + From<Line>> Subject<T> for (Reader<T>, Writer<T>) {
             Op::Next => got.extend(reader.next().await.transpose()?),
             Op::Feed(len) => writer.feed(message(id, len)).await?,
             Op::Send(len) => writer.send(message(id, len)).await?,
+            Op::SendLent(len) => writer.send(&message(id, len)).await?,
             Op::SinkSend(len) => SinkExt::send(writer, message(id, len)).await?,
             Op::SinkFeed(len) => SinkExt::feed(writer, message(id, len)).await?,
             Op::Prepared(len) => writer.send_prepared(&(&message(id, len)).into()).await?,

@@ -13,6 +13,8 @@ pub(crate) enum Op {
     Next,
     Feed(usize),
     Send(usize),
+    /// The same with what is borrowed.
+    SendLent(usize),
     SinkSend(usize),
     SinkFeed(usize),
     Prepared(usize),
@@ -42,7 +44,9 @@ impl Op {
     fn queues(self, id: usize) -> Option<Vec<u8>> {
         Some(match self {
             Self::Feed(len) | Self::SinkFeed(len) | Self::Send(len) | Self::SinkSend(len) => payload(id, len),
-            Self::Prepared(len) | Self::Part(len, _) | Self::Ping(len) => payload(id, len),
+            Self::SendLent(len) | Self::Prepared(len) | Self::Part(len, _) | Self::Ping(len) => {
+                payload(id, len)
+            }
             Self::Write(len) | Self::WriteBytes(len) => payload(id, len),
             Self::Finish | Self::FinishBytes => Vec::new(),
             _ => return None,

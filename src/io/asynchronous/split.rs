@@ -117,7 +117,13 @@ impl<T: Transport> Writer<T> {
     /// The connection is closing or closed, or a fragmented message is unfinished: then nothing is sent.
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> impl Future<Output = Result<(), Error>> {
-        self.queue_and_flush(|sender| sender.send(message))
+        let mut message = Some(message.into());
+        Inlined(move |cx: &mut Context<'_>| {
+            self.half.poll(cx, |driver, cx| {
+                ready!(driver.poll_send(cx, &mut message))?;
+                driver.poll_flush(cx)
+            })
+        })
     }
 
     /// Queues a message. It leaves with the next [`flush`](Self::flush), at the latest when the
