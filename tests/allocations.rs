@@ -94,8 +94,6 @@ fn sending_a_borrowed_message_allocates_nothing() {
     }
 }
 
-/// A text and a binary message from one end to the other.
-#[cfg(feature = "deflate")]
 /// A stream that takes everything.
 struct Taken(usize);
 
@@ -137,6 +135,8 @@ fn a_server_sends_a_borrowed_message_of_any_size_from_where_it_lies() {
     assert!(ws.get_ref().0 - before > 2 * bytes.len());
 }
 
+/// A text and a binary message from one end to the other.
+#[cfg(feature = "deflate")]
 fn pass(from: &mut Connection, to: &mut Connection, text: &str, bytes: &[u8]) {
     from.send(text).unwrap();
     from.send(bytes).unwrap();
