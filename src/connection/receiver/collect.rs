@@ -84,6 +84,7 @@ impl Receiver {
         let wanted = usize::try_from(wanted).map_err(|_| ProtocolError::OutOfMemory)?;
         if (wanted >= storage::LEAST || self.sends_large)
             && len == 0
+            && !self.streaming
             && let Some(storage) = usize::try_from(frame.remaining).ok().and_then(storage::take)
         {
             self.collected.adopt(storage);
