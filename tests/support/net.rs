@@ -428,6 +428,18 @@ impl tokio::io::AsyncWrite for Line {
         AsyncWrite::poll_write(self, cx, bytes)
     }
 
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut task::Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Polled<usize> {
+        AsyncWrite::poll_write_vectored(self, cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
     fn poll_flush(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Polled<()> {
         AsyncWrite::poll_flush(self, cx)
     }
@@ -451,7 +463,11 @@ impl TryClone for Line {
 
 impl Write for Line {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.block(|net, waker| net.write(waker, &[IoSlice::new(bytes)]))
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.block(|net, waker| net.write(waker, slices))
     }
 
     fn flush(&mut self) -> io::Result<()> {
