@@ -66,6 +66,19 @@ fn little_is_read_behind_a_large_message_until_something_comes() {
 }
 
 #[test]
+fn much_is_read_behind_a_message_that_would_nearly_have_fitted() {
+    for (len, is_large) in [(20_000, false), (2 * Input::SIZE, false), (2 * Input::SIZE + 1, true)] {
+        let mut server = server();
+        let wire = masked(true, Opcode::Binary, &vec![7; len]);
+        server.receive(&wire[..1000]);
+        assert_eq!(events(&mut server), Ok(vec![]));
+        server.receive(&wire[1000..]);
+        assert_eq!(events(&mut server), Ok(vec![format!("binary {len}")]));
+        assert_eq!(server.input().len() < Input::SIZE, is_large, "{len}");
+    }
+}
+
+#[test]
 fn a_large_message_is_read_into_the_storage_of_one_that_was_sent() {
     let mut server = server();
     let mut addresses = Vec::new();

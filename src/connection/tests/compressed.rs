@@ -61,6 +61,14 @@ fn arrives(receiver: &mut Connection, wire: &[u8], step: usize) -> Result<Vec<Ve
 }
 
 #[test]
+fn no_payload_is_lent_where_messages_are_compressed() {
+    let payload = [7; 5000];
+    let mut server = connection(Role::Server, Config::new());
+    assert_eq!(server.sender.send_lending(payload.as_slice().into()), Ok(None));
+    assert!(written(&mut server).len() < 1000);
+}
+
+#[test]
 fn what_is_sent_arrives_however_it_is_cut() {
     let sizes = [0, 1, 63, 64, 1000, 8 << 10, 70_000, 300_000];
     for role in [Role::Client, Role::Server] {
