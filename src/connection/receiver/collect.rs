@@ -279,6 +279,35 @@ mod tests {
         assert_eq!(after(&mut receiver, &[0; 1]), (4001, 4191));
     }
 
+    /// Bytes of storage after so many of a message's have come, while the thread keeps some that would fit all of it.
+    fn storage_after(receiver: &mut Receiver, come: usize) -> usize {
+        let kept = storage::take(LARGE).unwrap_or_else(|| vec![0; LARGE]);
+        storage::give(kept);
+        let wire = [header(true, Opcode::Binary, LARGE), vec![0; come]].concat();
+        let (len, room) = after(receiver, &wire);
+        len + room
+    }
+
+    const LARGE: usize = 400_000;
+
+    #[test]
+    fn kept_storage_is_for_what_has_come_in_part() {
+        assert_eq!(storage_after(&mut client(), 1000), 4000);
+        assert_eq!(storage_after(&mut client(), storage::LEAST / 4 - 1), storage::LEAST - 4);
+        let mut receiver = client();
+        assert_eq!(storage_after(&mut receiver, storage::LEAST / 4), LARGE);
+        // Whoever has sent a large message is given it at once.
+        after(&mut receiver, &vec![0; LARGE - storage::LEAST / 4]);
+        assert_eq!(storage_after(&mut receiver, 1000), LARGE);
+    }
+
+    #[test]
+    fn a_message_that_is_read_in_parts_takes_no_kept_storage() {
+        let config = Config::new().streaming(true);
+        let mut receiver = Receiver::new(Role::Client, &config, &Agreement::new());
+        assert_eq!(storage_after(&mut receiver, 20_000), 20_000);
+    }
+
     #[test]
     fn storage_for_fragments_doubles() {
         let mut receiver = client();
