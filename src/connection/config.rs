@@ -169,9 +169,9 @@ impl Config {
         self
     }
 
-    /// Sends messages that are larger than this many bytes as several frames (never, by default, or for 4 GiB and more), so
-    /// that control frames can pass between them. Zero counts as one. A text may be cut inside a
-    /// character, which [RFC 6455 §5.6](https://www.rfc-editor.org/rfc/rfc6455#section-5.6) allows. Mind
+    /// Sends messages that are larger than this many bytes as several frames (never, by default, or for
+    /// 4 GiB and more), so that control frames can pass between them. Zero counts as one. A text may be cut
+    /// inside a character, which [RFC 6455 §5.6](https://www.rfc-editor.org/rfc/rfc6455#section-5.6) allows. Mind
     /// that a peer may limit the number of fragments, as [`max_fragments`](Self::max_fragments) does.
     #[must_use]
     pub fn fragment_size(mut self, bytes: usize) -> Self {

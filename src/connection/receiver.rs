@@ -8,9 +8,13 @@ use crate::frame::{CloseFrame, Header, Opcode, Role, Rules, mask};
 use crate::utf8;
 use bytes::Bytes;
 use collect::Collected;
+use phase::{Frame, Phase, Unfinished};
 use std::fmt;
 
 mod collect;
+mod phase;
+
+pub(crate) use phase::Progress;
 
 /// The receiving half: bytes in, events out.
 ///
@@ -52,74 +56,6 @@ pub struct Receiver {
     /// And nothing has come since. The next may be as large, and then less of it has to be moved if little of it is
     /// read before its header is known.
     follows_large: bool,
-}
-
-/// Where in the stream of frames the receiver is.
-///
-/// ```text
-///            first frame           all of it, FIN clear
-///   Between ─────────────> Payload ────────────────────> Fragments
-///      ^                    │   ^                            │
-///      └────────────────────┘   └────────────────────────────┘
-///         all of it, FIN set            next fragment
-///
-///   any ── a Close frame ──> Closed        any ── an error ──> Failed
-/// ```
-#[derive(Clone, Copy, Debug)]
-enum Phase {
-    /// Between messages.
-    Between,
-    /// Between the fragments of a message.
-    Fragments,
-    /// Inside a frame of a message.
-    Payload,
-    /// The peer's Close frame came; what follows it is discarded.
-    Closed,
-    /// The connection has failed; everything that follows is discarded.
-    Failed(ProtocolError),
-}
-
-/// A message of which a part is missing. It is kept with what has come of it, because most connections have none.
-#[derive(Clone, Copy, Default)]
-struct Unfinished {
-    is_text: bool,
-    is_compressed: bool,
-    /// Bytes that its frames so far declare, or what they have become if they are compressed.
-    size: u64,
-    /// How many frames it has so far.
-    fragments: u32,
-    /// Where in the stream its first frame began.
-    position: u64,
-}
-
-impl Unfinished {
-    /// How many bytes of it are unmasked before they are validated.
-    const fn step(&self) -> usize {
-        if self.is_text { Receiver::WINDOW } else { usize::MAX }
-    }
-}
-
-/// A frame of which a part is missing.
-#[derive(Clone, Copy, Default)]
-struct Frame {
-    fin: bool,
-    /// The masking key as it stands at the next byte.
-    key: Option<[u8; 4]>,
-    remaining: u64,
-}
-
-/// How far the stream has come; what the timers need to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Progress {
-    pub(crate) arrived: u64,
-    /// How many messages are complete, as a number that wraps around.
-    pub(crate) messages: u32,
-    /// Where in the stream the message begins of which a part is missing.
-    pub(crate) unfinished: Option<u64>,
-    /// All that has come was polled.
-    pub(crate) is_polled: bool,
-    /// The application polls nothing, because it waits for the peer to take what is written.
-    pub(crate) is_blocked: bool,
 }
 
 impl Receiver {

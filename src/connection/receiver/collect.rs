@@ -1,6 +1,7 @@
 //! How a message gets into storage of its own: from the shared buffer, from the network, or decompressed.
 
-use super::{Frame, Phase, Receiver, Unfinished};
+use super::Receiver;
+use super::phase::{Frame, Phase, Unfinished};
 use crate::connection::event::{Descriptor, Kind, Place};
 use crate::connection::storage;
 use crate::deflate::Inflated;
