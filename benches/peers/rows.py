@@ -1,5 +1,6 @@
 """Which rows there are: every program of a package in rows/, a server for node, and those that are named."""
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -50,7 +51,8 @@ def find(here, options):
             else:
                 print(f"skipped: {name} is not built", file=sys.stderr)
     found += no_lto(here, directory / PLAIN, options)
-    found += node(here) + [extra(server) for server in options.server]
+    found += node(here) + uwebsockets(here / "uwebsockets", release, options)
+    found += [extra(server) for server in options.server]
     return [row for row in found if not options.rows or is_wanted(row.name, options.rows)]
 
 
@@ -104,6 +106,39 @@ def node(here):
     return []
 
 
+def uwebsockets(here, directory, options):
+    """The C++ server."""
+    name, program = "uWebSockets", directory / "uwebsockets"
+    if options.rows and name not in options.rows:
+        return []
+    if not options.no_build:
+        program.unlink(missing_ok=True)
+        compile_uwebsockets(here, program)
+    if program.exists():
+        return [Row(name, [str(program)], None, {"": ["--deflate"]})]
+    print(f"skipped: {name} is not built (it takes a C++ compiler, and zlib's header)", file=sys.stderr)
+    return []
+
+
+def compile_uwebsockets(here, program):
+    try:
+        crate = uwebsockets_crate(here)
+        sources = pathlib.Path(crate["manifest_path"]).parent / "uWebSockets"
+        sockets = sources / "uSockets/src"
+        files = [here / "echo.cpp", *sockets.glob("*.c"), *sockets.glob("eventing/*.c")]
+        flags = ["-O3", "-flto=auto", "-std=c++20", "-w", "-DLIBUS_NO_SSL"]
+        paths = [f"-I{sources / 'src'}", f"-I{sockets}"]
+        subprocess.run(["cc", *flags, *paths, *files, "-lstdc++", "-lz", "-o", program], check=True)
+    except (FileNotFoundError, subprocess.CalledProcessError) as error:
+        print(error, file=sys.stderr)
+
+
+def uwebsockets_crate(here):
+    """The sources come with a crate, of which nothing else is of use here."""
+    packages = cargo_metadata(here, [])["packages"]
+    return next(package for package in packages if package["name"] == "libuwebsockets-sys")
+
+
 def extra(server):
     name, _, command = server.partition("=")
     return Row(name, shlex.split(command), None, {"": ["--deflate"]})
@@ -117,7 +152,10 @@ def versions(here):
         if package["name"].startswith("row-"):
             measured |= {package["name"].removeprefix("row-")}
             measured |= {"mio", "smol", "tokio"} if package["name"] == "row-sansocket" else set()
-    return {p["name"]: p["version"] for p in packages.values() if p["name"] in measured}
+    found = {p["name"]: p["version"] for p in packages.values() if p["name"] in measured}
+    with contextlib.suppress(subprocess.CalledProcessError):
+        found["uWebSockets of libuwebsockets-sys"] = uwebsockets_crate(here / "uwebsockets")["version"]
+    return found
 
 
 def cargo_metadata(here, flags=("--no-deps",)):
