@@ -21,7 +21,6 @@ mod driver;
 #[cfg(feature = "futures")]
 pub mod futures;
 mod opening;
-mod pool;
 pub(crate) mod proxy;
 mod split;
 pub(crate) mod tls;

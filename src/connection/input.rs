@@ -1,3 +1,4 @@
+use crate::connection::pool;
 use crate::error::Overfilled;
 
 /// What has been read from the network and is not consumed yet: the counterpart of
@@ -75,10 +76,8 @@ impl Input {
             // It had grown for what was appended.
             self.buffer.truncate(Self::SIZE);
             self.buffer.shrink_to_fit();
-        } else if self.buffer.is_empty() {
-            self.buffer = vec![0; Self::SIZE];
         } else if self.buffer.len() < Self::SIZE {
-            self.buffer.resize(Self::SIZE, 0);
+            self.take(pool::take());
         }
         self.buffer.get_mut(self.end..).unwrap_or_default()
     }
@@ -100,11 +99,6 @@ impl Input {
         self.end = self.buffer.len();
     }
 
-    /// Whether it has a buffer to read into, rather than none or a remainder.
-    pub(crate) const fn has_buffer(&self) -> bool {
-        self.buffer.len() >= Self::SIZE
-    }
-
     /// Takes back the buffer; what is unread moves to storage of its own size.
     pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
         let unread = self.unread().to_vec();
@@ -112,8 +106,8 @@ impl Input {
         std::mem::replace(&mut self.buffer, unread)
     }
 
-    /// Lends it a buffer of [`SIZE`](Self::SIZE) bytes; only while it has none.
-    pub(crate) fn give_buffer(&mut self, mut buffer: Vec<u8>) {
+    /// Takes a buffer of [`SIZE`](Self::SIZE) bytes; only while there is none, or a remainder.
+    fn take(&mut self, mut buffer: Vec<u8>) {
         let unread = self.unread();
         if let Some(front) = buffer.get_mut(..unread.len()) {
             front.copy_from_slice(unread);
@@ -138,14 +132,13 @@ mod tests {
         fill(&mut input, b"abcdef");
         input.consume(2);
         assert_eq!(input.take_buffer().len(), Input::SIZE);
-        assert_eq!((input.unread(), input.has_buffer()), (&b"cdef"[..], false));
+        assert_eq!((input.unread(), input.buffer.len()), (&b"cdef"[..], 4));
         input.consume(1);
-        input.give_buffer(vec![0; Input::SIZE]);
         fill(&mut input, b"gh");
         assert_eq!(input.unread(), b"defgh");
         input.take_buffer();
         fill(&mut input, b"i");
-        assert_eq!((input.unread(), input.has_buffer()), (&b"defghi"[..], true));
+        assert_eq!((input.unread(), input.buffer.len()), (&b"defghi"[..], Input::SIZE));
     }
 
     #[test]
@@ -234,14 +227,13 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_that_is_lent_is_the_one_that_is_used() {
-        let mut input = Input::default();
+    fn a_buffer_that_was_returned_is_taken_by_whoever_reads_next() {
+        let (mut input, mut other) = (Input::default(), Input::default());
         fill(&mut input, b"abc");
         input.take_buffer();
-        let buffer = vec![0; Input::SIZE];
-        let address = buffer.as_ptr();
-        input.give_buffer(buffer);
-        assert!(input.has_buffer());
+        let address = other.room().as_ptr();
+        pool::give(other.take_buffer());
+        input.room();
         assert_eq!((input.unread(), input.unread().as_ptr()), (&b"abc"[..], address));
     }
 }

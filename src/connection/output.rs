@@ -1,4 +1,5 @@
-use crate::connection::storage;
+use crate::connection::input::Input;
+use crate::connection::{pool, storage};
 use crate::frame::{Header, mask};
 use crate::message::Outgoing;
 use bytes::{Buf, Bytes};
@@ -14,12 +15,14 @@ use std::io::IoSlice;
 #[derive(Default)]
 pub struct Output {
     /// Initialised memory; `start..end` waits to be written.
-    tail: Vec<u8>,
+    tail: Box<[u8]>,
     start: usize,
     end: usize,
     inserted: Option<Box<Inserted>>,
     /// How many bytes have been written in all.
     written: u64,
+    /// The tail's memory is the thread's, because it was returned before.
+    shares: bool,
 }
 
 /// Payloads in storage of their own.
@@ -89,7 +92,7 @@ impl Output {
 
     /// An output in which these bytes wait, in the storage that they have.
     pub(crate) fn beginning_with(bytes: Vec<u8>) -> Self {
-        Self { end: bytes.len(), tail: bytes, ..Self::default() }
+        Self { end: bytes.len(), tail: bytes.into_boxed_slice(), ..Self::default() }
     }
 
     /// Queues bytes in their own storage.
@@ -106,13 +109,14 @@ impl Output {
 
     /// Drops all that waits.
     pub(crate) fn clear(&mut self) {
-        *self = Self { written: self.written, ..Self::default() };
+        *self = Self { written: self.written, shares: self.shares, ..Self::default() };
     }
 
     /// Takes all that waits, as if it had been written.
     pub(crate) fn take(&mut self) -> Self {
         let written = self.written.wrapping_add(self.remaining() as u64);
-        std::mem::replace(self, Self { written, ..Self::default() })
+        let shares = self.shares;
+        std::mem::replace(self, Self { written, shares, ..Self::default() })
     }
 
     /// How many bytes have been written in all, modulo 2^64.
@@ -122,7 +126,7 @@ impl Output {
 
     /// Takes back the tail's memory; only while nothing waits.
     #[inline]
-    pub(crate) fn take_buffer(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn take_buffer(&mut self) -> Option<Box<[u8]>> {
         if self.has_remaining() {
             return None;
         }
@@ -132,22 +136,22 @@ impl Output {
         Some(std::mem::take(&mut self.tail))
     }
 
-    /// Whether the tail has memory.
-    pub(crate) const fn has_buffer(&self) -> bool {
-        !self.tail.is_empty()
-    }
-
-    /// Lends it memory for the tail; only while it has none.
+    /// Returns it to the thread's others, and takes one of theirs when it needs memory again.
     #[inline]
-    pub(crate) fn give_buffer(&mut self, tail: Vec<u8>) {
-        if self.tail.is_empty() {
-            self.tail = tail;
+    pub(crate) fn return_buffer(&mut self) {
+        self.shares = true;
+        if let Some(buffer) = self.take_buffer() {
+            pool::give(buffer.into_vec());
         }
     }
 
     #[cold]
     #[inline(never)]
     fn grow(&mut self, additional: usize) {
+        if self.shares && self.tail.is_empty() && additional <= Input::SIZE {
+            self.tail = pool::take().into_boxed_slice();
+            return;
+        }
         let waiting = self.end - self.start;
         // Moving at most as much as has been written before keeps the work linear.
         if self.start >= waiting {
@@ -156,7 +160,11 @@ impl Output {
         }
         let needed = self.end + additional;
         if needed > self.tail.len() {
-            self.tail.resize(needed.max(2 * self.tail.len()).max(Self::FIRST), 0);
+            let mut tail = std::mem::take(&mut self.tail).into_vec();
+            let len = needed.max(2 * tail.len()).max(Self::FIRST);
+            tail.reserve_exact(len - tail.len());
+            tail.resize(len, 0);
+            self.tail = tail.into_boxed_slice();
         }
     }
 

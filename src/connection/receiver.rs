@@ -300,16 +300,6 @@ impl Receiver {
         self.input.take_buffer()
     }
 
-    /// Whether the next read goes to the shared buffer, and it has none at the moment.
-    pub(crate) fn wants_buffer(&self) -> bool {
-        !self.input.has_buffer() && self.direct().is_none()
-    }
-
-    /// Lends it a buffer of [`Input::SIZE`] bytes to read into.
-    pub(crate) fn give_buffer(&mut self, buffer: Vec<u8>) {
-        self.input.give_buffer(buffer);
-    }
-
     /// Finds the next event.
     pub(crate) fn advance(&mut self) -> Result<Option<Descriptor>, ProtocolError> {
         match self.advance_fast() {

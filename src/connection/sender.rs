@@ -300,17 +300,6 @@ impl Sender {
         self.output.remaining() < self.high_water_mark as usize
     }
 
-    /// Whether the output has memory.
-    pub(crate) const fn has_buffer(&self) -> bool {
-        self.output.has_buffer()
-    }
-
-    /// Lends the output memory.
-    #[inline]
-    pub(crate) fn give_buffer(&mut self, buffer: Vec<u8>) {
-        self.output.give_buffer(buffer);
-    }
-
     /// Gives back the compressor, unless a message is unfinished. The next message refers to nothing before it.
     pub(crate) fn forget(&mut self) {
         if self.unfinished.is_none()
@@ -321,9 +310,14 @@ impl Sender {
     }
 
     /// Takes back the output's memory; only while nothing waits.
-    #[inline]
-    pub(crate) fn take_buffer(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn take_buffer(&mut self) -> Option<Box<[u8]>> {
         self.output.take_buffer()
+    }
+
+    /// Returns it to the thread's others.
+    #[inline]
+    pub(crate) fn return_buffer(&mut self) {
+        self.output.return_buffer();
     }
 
     /// Puts bytes in front of all frames: the handshake's response.

@@ -1,6 +1,5 @@
 //! Joins a [`Connection`] and a [`Transport`]: the only place that does.
 
-use super::pool;
 use super::transport::Transport;
 use crate::connection::{Connection, Descriptor, Event, Sender, later};
 use crate::error::Error;
@@ -70,6 +69,7 @@ impl<T: Transport> Driver<T> {
     const READS: u8 = 16;
 
     pub(super) fn new(transport: T, mut connection: Connection) -> Self {
+        connection.return_buffers();
         let has_kept = connection.halves().0.has_kept();
         let mut driver = Self {
             transport,
@@ -158,18 +158,13 @@ impl<T: Transport> Driver<T> {
     /// error.
     #[inline(always)]
     pub(super) fn lend(&mut self, descriptor: Descriptor) -> Option<(Event<'_>, &mut Sender)> {
-        self.sender();
         self.connection.lend(descriptor).ok()
     }
 
     /// The sending half, ready to be queued to.
     #[inline(always)]
     pub(super) fn sender(&mut self) -> &mut Sender {
-        let (_, sender) = self.connection.halves();
-        if !sender.has_buffer() {
-            sender.give_buffer(pool::take());
-        }
-        sender
+        self.connection.halves().1
     }
 
     /// Queues a Close frame, unless the connection is closing already.
@@ -260,7 +255,7 @@ impl<T: Transport> Driver<T> {
                 }
                 Phase::Ending { .. } => {
                     ready!(self.poll_end(cx));
-                    self.give_buffers_back();
+                    self.connection.return_buffers();
                     let phase = std::mem::replace(&mut self.phase, Phase::Ended { clean: false });
                     if let Phase::Ending { outcome } = phase {
                         self.phase = Phase::Ended { clean: outcome.is_ok() };
@@ -317,9 +312,7 @@ impl<T: Transport> Driver<T> {
         }
         if T::BLOCKS {
             self.write_what_goes(cx);
-            if let Some(buffer) = self.connection.halves().1.take_buffer() {
-                pool::give(buffer);
-            }
+            self.sender().return_buffer();
             if self.deadline != deadline || (writes && self.is_broken()) {
                 return Poll::Ready(()); // it passed while writing, or there is another now
             }
@@ -346,7 +339,7 @@ impl<T: Transport> Driver<T> {
                 if writes && self.is_broken() {
                     return Poll::Ready(());
                 }
-                self.give_buffers_back();
+                self.connection.return_buffers();
                 Poll::Pending
             }
         }
@@ -403,9 +396,6 @@ impl<T: Transport> Driver<T> {
     /// Reads once, into whatever the connection wants filled.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let (receiver, _) = self.connection.halves();
-        if receiver.wants_buffer() {
-            receiver.give_buffer(pool::take());
-        }
         match ready!(self.transport.poll_read(cx, receiver.input()))? {
             0 => receiver.receive_eof(),
             n => receiver.filled(n).map_err(io::Error::other)?,
@@ -460,14 +450,6 @@ impl<T: Transport> Driver<T> {
     pub(super) fn note_time(&mut self) {
         if self.connection.has_deadlines() {
             self.deadline = self.connection.handle_timeout(self.transport.now());
-        }
-    }
-
-    fn give_buffers_back(&mut self) {
-        let (receiver, sender) = self.connection.halves();
-        pool::give(receiver.take_buffer());
-        if let Some(buffer) = sender.take_buffer() {
-            pool::give(buffer);
         }
     }
 }

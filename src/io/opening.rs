@@ -1,6 +1,6 @@
 use super::driver::poll_write_some;
-use super::pool;
 use super::transport::Transport;
+use crate::connection::pool;
 use crate::error::{Error, HandshakeError};
 use crate::handshake::{client, server};
 use bytes::{Buf, Bytes};

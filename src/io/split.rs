@@ -11,8 +11,8 @@
 //! on while writing is blocked, and the other way round.
 
 use super::driver::{Driver, poll_write_some};
-use super::pool;
 use super::transport::{Sealed, Std, Transport, TryClone};
+use crate::connection::pool;
 use crate::connection::{CloseInfo, Output, Sender, State};
 use crate::error::{Error, Overfilled, SendError};
 use crate::frame::CloseFrame;
@@ -359,9 +359,7 @@ impl<S: Read + Write> Shared<S> {
         loop {
             let mut driver = self.driver();
             if !batch.has_remaining() {
-                if let Some(buffer) = batch.take_buffer() {
-                    pool::give(buffer);
-                }
+                batch.return_buffer();
                 *batch = driver.connection.output().take();
             }
             driver.transport.unwritten = batch.has_remaining() || *unflushed;
@@ -378,9 +376,7 @@ impl<S: Read + Write> Shared<S> {
                     let mut driver = self.driver();
                     driver.transport.unwritten = false;
                     self.ended.notify_all();
-                    if let Some(buffer) = batch.take_buffer() {
-                        pool::give(buffer);
-                    }
+                    batch.return_buffer();
                     if !driver.connection.output().has_remaining() {
                         return Poll::Ready(());
                     }

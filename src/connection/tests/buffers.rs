@@ -3,35 +3,31 @@
 use super::*;
 
 #[test]
-fn a_lent_buffer_is_used_and_taken_back() {
-    let mut server = server();
-    assert!(server.receiver.wants_buffer());
-    let buffer = vec![0; Input::SIZE];
-    let address = buffer.as_ptr();
-    server.receiver.give_buffer(buffer);
-    assert!(!server.receiver.wants_buffer());
-    assert_eq!(server.input().as_ptr(), address);
-    server.receive(&masked(true, Opcode::Text, b"Hello")[..4]);
-    let taken = server.receiver.take_buffer();
-    assert_eq!((taken.as_ptr(), taken.len()), (address, Input::SIZE));
-    assert!(server.receiver.wants_buffer(), "a remainder is no buffer");
-    server.receiver.give_buffer(taken);
-    assert_eq!(server.receiver.progress().unfinished, Some(0));
-    server.receive(&masked(true, Opcode::Text, b"Hello")[4..]);
-    assert_eq!(events(&mut server), Ok(vec!["text Hello".into()]));
+fn connections_that_return_their_buffers_use_the_same() {
+    let (mut first, mut second) = (server(), server());
+    let address = first.input().as_ptr();
+    let wire = masked(true, Opcode::Text, b"Hello");
+    first.receive(&wire[..4]);
+    first.return_buffers();
+    assert_eq!(second.input().as_ptr(), address);
+    second.return_buffers();
+    // What is unread is not lost with the buffer.
+    assert_eq!(first.receiver.progress().unfinished, Some(0));
+    assert_eq!(first.input().as_ptr().addr(), address.addr() + 4);
+    first.receive(&wire[4..]);
+    assert_eq!(events(&mut first), Ok(vec!["text Hello".into()]));
 }
 
 #[test]
-fn no_buffer_is_wanted_while_a_message_is_read_into_its_own_storage() {
+fn no_buffer_is_taken_while_a_message_is_read_into_its_own_storage() {
     let mut server = server();
     let wire = masked(true, Opcode::Binary, &[7; 100_000]);
     server.receive(&wire[..50_000]);
     events(&mut server).unwrap();
-    server.receiver.take_buffer();
-    assert!(!server.receiver.wants_buffer());
+    server.return_buffers();
     server.receive(&wire[50_000..]);
+    assert_eq!(server.receiver.take_buffer().capacity(), 0);
     assert_eq!(events(&mut server), Ok(vec!["binary 100000".into()]));
-    assert!(server.receiver.wants_buffer());
 }
 
 /// A message that does not fit into the shared buffer twice over.
@@ -110,21 +106,34 @@ fn a_large_message_is_read_into_the_storage_of_one_that_was_sent() {
 }
 
 #[test]
-fn the_output_takes_a_buffer_only_while_it_has_none() {
+fn an_output_is_small_until_it_shares_the_buffers_of_the_thread() {
     let mut server = server();
-    assert!(!server.sender.has_buffer());
-    let buffer = vec![0; 1000];
-    let address = buffer.as_ptr();
-    server.sender.give_buffer(buffer);
-    assert!(server.sender.has_buffer());
-    server.sender.give_buffer(vec![0; 2000]);
     server.send("Hello").unwrap();
-    assert_eq!(server.output().chunk().as_ptr(), address);
     assert_eq!(server.sender.take_buffer(), None, "something waits");
     assert_eq!(written(&mut server), b"\x81\x05Hello");
-    let taken = server.sender.take_buffer().unwrap();
-    assert_eq!(taken.as_ptr(), address);
-    assert!(!server.sender.has_buffer());
+    let small = server.sender.take_buffer().unwrap();
+    assert!(small.len() <= 4096, "{}", small.len());
+
+    let address = server.input().as_ptr();
+    server.return_buffers();
+    server.send("Hello").unwrap();
+    assert_eq!(server.output().chunk().as_ptr(), address);
+    server.return_buffers();
+    assert_eq!(written(&mut server), b"\x81\x05Hello", "something waited");
+    // It is returned, and not kept twice.
+    server.return_buffers();
+    assert_eq!(server.input().as_ptr(), address);
+    server.send("Hello").unwrap();
+    assert_ne!(server.output().chunk().as_ptr(), address);
+}
+
+#[test]
+fn more_than_a_buffer_takes_storage_of_its_own() {
+    let mut server = server();
+    server.input();
+    server.return_buffers();
+    server.send(&[7; Input::SIZE][..]).unwrap();
+    assert_eq!(written(&mut server).len(), Input::SIZE + 10);
 }
 
 /// The address of what a message of so many bytes is lent at, and of what the caller keeps of it.

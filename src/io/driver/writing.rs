@@ -3,7 +3,6 @@
 use super::Driver;
 use crate::connection::{Sender, later};
 use crate::error::{Error, SendError};
-use crate::io::pool;
 use crate::io::transport::Transport;
 use crate::message::Outgoing;
 use bytes::Buf;
@@ -160,9 +159,7 @@ impl<T: Transport> Driver<T> {
             ready!(self.poll_ahead(cx));
         }
         // The network may be quiet for long.
-        if let Some(buffer) = self.connection.halves().1.take_buffer() {
-            pool::give(buffer);
-        }
+        self.sender().return_buffer();
         Poll::Ready(())
     }
 

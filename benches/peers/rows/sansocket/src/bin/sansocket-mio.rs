@@ -87,7 +87,11 @@ impl Peer {
                         self.stage = Stage::Open(Box::new(connection));
                     }
                 }
-                Stage::Open(connection) => return echo(connection, &mut self.stream),
+                Stage::Open(connection) => {
+                    let echoed = echo(connection, &mut self.stream);
+                    connection.return_buffers();
+                    return echoed;
+                }
             }
         }
     }

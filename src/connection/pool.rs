@@ -1,6 +1,6 @@
-//! Buffers that connections use while data is under way, and give back while they idle.
+//! Buffers that connections use while data is under way, and return while they wait.
 
-use crate::connection::Input;
+use crate::connection::input::Input;
 use std::cell::RefCell;
 
 /// No more than this many idle buffers are kept for each thread: 1 MiB.
@@ -15,7 +15,7 @@ thread_local! {
 
 /// A buffer of [`Input::SIZE`] initialised bytes, whatever they are.
 #[inline(always)]
-pub(super) fn take() -> Vec<u8> {
+pub(crate) fn take() -> Vec<u8> {
     match kept() {
         Some(buffer) => (buffer as Box<[u8]>).into_vec(),
         None => vec![0; Input::SIZE],
@@ -24,7 +24,7 @@ pub(super) fn take() -> Vec<u8> {
 
 /// Keeps a buffer for the next [`take`], if it is of the size of all.
 #[inline(always)]
-pub(super) fn give(buffer: Vec<u8>) {
+pub(crate) fn give(buffer: Vec<u8>) {
     if let Ok(buffer) = Buffer::try_from(buffer) {
         keep(buffer);
     }
