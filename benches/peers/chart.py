@@ -31,7 +31,7 @@ def draw(results):
     for title, unit, source, value, column in PANELS:
         # Where the samples have no column of their own, the unit is as good a name as any.
         table = report.Table(title, source, {value: "" if column else unit})
-        cells = report.collect(results["samples"], table)
+        cells = report.collect(results, table)
         bars = sorted((cells[row][column or unit], row) for row in cells if (column or unit) in cells[row])
         if bars:
             panel, height = draw_panel(title, unit, bars, top)

@@ -11,7 +11,7 @@ def tables(results):
     about, samples = results["about"], results["samples"]
     parts = [heading(about)]
     for table in TABLES:
-        cells = collect(samples, table)
+        cells = collect(results, table)
         if cells:
             parts.append(f"### {table.title}\n\n{markdown(cells)}")
     parts.append(noise(samples))
@@ -23,7 +23,8 @@ def tables(results):
 
 def heading(about):
     versions = ", ".join(f"{name} {version}" for name, version in sorted(about["versions"].items()))
-    rounds = "one sample" if about["rounds"] == 1 else f"the median of {about['rounds']} samples"
+    which = "fastest" if about.get("fastest") else "median"
+    rounds = "one sample" if about["rounds"] == 1 else f"the {which} of {about['rounds']} samples"
     return (
         f"{about['date']}, {about['machine']}, rustc {about['rustc']}. Each number is {rounds} of "
         f"{about['seconds']:g} s. {versions}."
@@ -82,18 +83,19 @@ TABLES = [
 ]
 
 
-def collect(samples, table):
-    """{row: {column: median}}, of the quiet samples if there are any."""
+def collect(results, table):
+    """{row: {column: median, or what the fastest sample has}}, of the quiet samples if there are any."""
+    pick = fastest if results["about"].get("fastest") else median
     groups = collections.defaultdict(lambda: collections.defaultdict(list))
-    for sample in samples:
+    for sample in results["samples"]:
         is_meant = sample["table"] == table.source and "error" not in sample
         if is_meant and all(sample[name] == wanted for name, wanted in table.only.items()):
             for value, title in table.values.items():
                 if value in sample:
                     column = title or sample.get("column") or sample["size"]
-                    groups[label(sample)][column].append((sample.get("disturbance", 0), sample[value]))
+                    groups[label(sample)][column].append((sample, sample[value]))
     return {
-        row: {column: median(group) for column, group in columns.items()} for row, columns in groups.items()
+        row: {column: pick(quiet(group)) for column, group in columns.items()} for row, columns in groups.items()
     }
 
 
@@ -102,9 +104,18 @@ def label(sample):
     return sample["row"] if setting is None else f"{sample['row']}, deflate {setting}".rstrip()
 
 
+def quiet(group):
+    return [pair for pair in group if pair[0].get("disturbance", 0) <= QUIET] or group
+
+
 def median(group):
-    quiet = [value for disturbance, value in group if disturbance <= QUIET]
-    return statistics.median(quiet or [value for _, value in group])
+    return statistics.median(value for _, value in group)
+
+
+def fastest(group):
+    """Of what is not timed, the median."""
+    timed = [pair for pair in group if "ns" in pair[0]]
+    return min(timed, key=lambda pair: pair[0]["ns"])[1] if timed else median(group)
 
 
 def markdown(cells):
