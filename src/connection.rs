@@ -431,7 +431,7 @@ impl Connection {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn return_buffers(&mut self) {
-        pool::give(self.receiver.take_buffer());
+        self.receiver.return_buffer();
         self.sender.return_buffer();
     }
 

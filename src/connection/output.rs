@@ -109,7 +109,11 @@ impl Output {
 
     /// Drops all that waits.
     pub(crate) fn clear(&mut self) {
-        *self = Self { written: self.written, shares: self.shares, ..Self::default() };
+        let Self { written, shares, .. } = *self;
+        let old = std::mem::replace(self, Self { written, shares, ..Self::default() });
+        if shares {
+            pool::give(old.tail.into_vec());
+        }
     }
 
     /// Takes all that waits, as if it had been written.

@@ -2,6 +2,7 @@ use crate::connection::config::{Agreement, Config};
 use crate::connection::event::{Descriptor, Event, Kind, Payload, Place, Text};
 use crate::connection::input::Input;
 use crate::connection::kept::Kept;
+use crate::connection::pool;
 use crate::deflate::Inflater;
 use crate::error::{Overfilled, ProtocolError};
 use crate::frame::{CloseFrame, Header, Opcode, Role, Rules, mask};
@@ -298,6 +299,11 @@ impl Receiver {
             }
         }
         self.input.take_buffer()
+    }
+
+    /// Returns it to the thread's others.
+    pub(crate) fn return_buffer(&mut self) {
+        pool::give(self.take_buffer());
     }
 
     /// Finds the next event.

@@ -254,8 +254,9 @@ impl<T: Transport> Driver<T> {
                     }
                 }
                 Phase::Ending { .. } => {
-                    ready!(self.poll_end(cx));
+                    let ended = self.poll_end(cx);
                     self.connection.return_buffers();
+                    ready!(ended);
                     let phase = std::mem::replace(&mut self.phase, Phase::Ended { clean: false });
                     if let Phase::Ending { outcome } = phase {
                         self.phase = Phase::Ended { clean: outcome.is_ok() };
@@ -339,7 +340,7 @@ impl<T: Transport> Driver<T> {
                 if writes && self.is_broken() {
                     return Poll::Ready(());
                 }
-                self.connection.return_buffers();
+                self.sender().return_buffer();
                 Poll::Pending
             }
         }
@@ -393,10 +394,14 @@ impl<T: Transport> Driver<T> {
         if self.sender().is_abandoned() || (is_due && moved) { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Reads once, into whatever the connection wants filled.
+    /// Reads once, into whatever the connection wants filled. A connection that waits holds no buffer to read into.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let (receiver, _) = self.connection.halves();
-        match ready!(self.transport.poll_read(cx, receiver.input()))? {
+        let Poll::Ready(read) = self.transport.poll_read(cx, receiver.input()) else {
+            receiver.return_buffer();
+            return Poll::Pending;
+        };
+        match read? {
             0 => receiver.receive_eof(),
             n => receiver.filled(n).map_err(io::Error::other)?,
         }

@@ -74,6 +74,17 @@ fn futures(connection: Connection, script: Script) -> Idle {
     Box::new(ws)
 }
 
+/// What has answered the peer's Close frame, and waits for the peer to end the stream.
+#[cfg(feature = "futures")]
+fn closing(connection: Connection, script: Script) -> Idle {
+    let mut ws = sansocket::futures::WebSocket::from_connection(script, connection);
+    let mut cx = task::Context::from_waker(task::Waker::noop());
+    assert!(pin!(ws.read()).poll(&mut cx).is_pending());
+    assert!(ws.close_info().is_some());
+    memory::aside(|| drop(std::mem::take(ws.get_mut())));
+    Box::new(ws)
+}
+
 /// How many bytes each of so many connections holds once it has received this and waits for more.
 fn held_by_each(many: usize, open: Open, role: Role, agreement: &Agreement, received: &[&[u8]]) -> usize {
     let open = || {
@@ -131,6 +142,16 @@ fn f_06_f_07_r_01_connections_that_have_received_only_headers() {
             println!("{name}, {role:?}: {each} bytes for each after {received:02x?}");
             assert!(each <= 2 << 10, "{name}, {role:?}: {each} bytes for each after {received:02x?}");
         }
+    }
+}
+
+#[cfg(feature = "futures")]
+#[test]
+fn connections_whose_peer_does_not_end_the_stream_hold_no_buffer() {
+    for role in ROLES {
+        let close = frame(0x88, peer_key(role), &1000_u16.to_be_bytes());
+        let each = held_by_each(1_000, closing, role, &Agreement::new(), &[&close]);
+        assert!(each <= 2 << 10, "{role:?}: {each} bytes for each");
     }
 }
 
