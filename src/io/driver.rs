@@ -420,8 +420,20 @@ impl<T: Transport> Driver<T> {
     /// writing side, read "until obtaining a return value of 0 indicating that the peer has also
     /// performed an orderly shutdown", and close. It takes no longer than the close timeout.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if T::BLOCKS {
+            return self.poll_end_in_time(cx);
+        }
+        while self.poll_end_in_time(cx).is_pending() {
+            // Not before: most peers are quick, and then there is no need of a timer.
+            ready!(self.transport.poll_deadline(cx, self.deadline));
+            self.note_time();
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_end_in_time(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            if self.transport.poll_deadline(cx, self.deadline).is_ready() {
+            if T::BLOCKS && self.transport.poll_deadline(cx, self.deadline).is_ready() {
                 self.note_time();
             }
             self.write_what_goes(cx);
