@@ -468,8 +468,8 @@ scenario!(t_01_t_02_t_03_a_peer_that_never_reads_makes_the_sender_wait_and_then_
     server: |F, stream| {
         let keepalive = Keepalive { interval: SOON / 2, timeout: SOON / 2 };
         let config = Config::new().keepalive(keepalive).close_timeout(SOON);
+        let (start, mut sent) = (Instant::now(), 0); // before the connection's own time begins
         let mut ws = F::accept(stream, Options::new().config(config)).await.unwrap();
-        let (start, mut sent) = (Instant::now(), 0);
         // The queue holds no more than its mark and the message that crosses it, and nothing is dropped silently.
         while ws.send(vec![0; 64 << 10]).await.is_ok() {
             sent += 1;
