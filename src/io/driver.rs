@@ -161,7 +161,7 @@ impl<T: Transport> Driver<T> {
         self.connection.lend(descriptor).ok()
     }
 
-    /// The sending half, ready to be queued to.
+    /// The sending half.
     #[inline(always)]
     pub(super) fn sender(&mut self) -> &mut Sender {
         self.connection.halves().1
@@ -431,6 +431,7 @@ impl<T: Transport> Driver<T> {
         Poll::Ready(())
     }
 
+    /// The same as far as it goes without waiting; a blocking transport waits until the deadline.
     fn poll_end_in_time(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             if T::BLOCKS && self.transport.poll_deadline(cx, self.deadline).is_ready() {

@@ -12,8 +12,7 @@
 
 use super::driver::{Driver, poll_write_some};
 use super::transport::{Sealed, Std, Transport, TryClone};
-use crate::connection::pool;
-use crate::connection::{CloseInfo, Output, Sender, State};
+use crate::connection::{CloseInfo, Output, Sender, State, pool};
 use crate::error::{Error, Overfilled, SendError};
 use crate::frame::CloseFrame;
 use crate::message::{Message, Outgoing, PreparedMessage};
